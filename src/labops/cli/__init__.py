@@ -1,0 +1,1 @@
+"""How people meet labops in a terminal: parse, call one verb, show."""

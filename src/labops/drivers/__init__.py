@@ -1,0 +1,1 @@
+"""The only importers of foreign I/O; foreign errors are translated here."""

@@ -1,0 +1,1 @@
+"""Where bytes live, in our words: workspace, cache, remote, state."""

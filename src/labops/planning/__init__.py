@@ -1,0 +1,1 @@
+"""Deciding: two sides in, a plan out; pure functions over plain mappings."""

@@ -1,0 +1,1 @@
+"""The kit: contract suites, strategies, faulty wrappers and the dvc oracle for tests of labops."""

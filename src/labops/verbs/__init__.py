@@ -1,0 +1,1 @@
+"""One module tells the story of one verb: observe, plan, apply, report."""

@@ -212,9 +212,12 @@ def test_an_idle_or_absent_rwlock_is_fine(path):
 @needs_dvc
 @pytest.mark.parametrize("hardlink", [False, True])
 def test_dvc_holds_and_we_wait(path, hardlink):
-    with held(DVC_PYTHON, HOLD_DVC, path, hardlink=hardlink):
-        with pytest.raises(Conflict), quick(path, use_hardlink=hardlink):
-            pass
+    with (
+        held(DVC_PYTHON, HOLD_DVC, path, hardlink=hardlink),
+        pytest.raises(Conflict),
+        quick(path, use_hardlink=hardlink),
+    ):
+        pass
     with quick(path, use_hardlink=hardlink):
         pass
 

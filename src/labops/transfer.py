@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import os
 import threading
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from typing import Generic, TypeVar
 
 from labops.errors import AccessDenied, LabError, NoSpace
@@ -108,11 +108,11 @@ class _Pool(Generic[Item, Value]):
             raise self._stopped_by
         return self._results  # type: ignore[return-value]  # every place was filled
 
-    def _join(self, threads: Iterable[threading.Thread]) -> None:
+    def _join(self, threads: Sequence[threading.Thread]) -> None:
         try:
             for thread in threads:
                 thread.join()
-        except BaseException as error:  # Ctrl-C reaches the main thread only
+        except KeyboardInterrupt as error:  # it reaches the main thread only
             self._stopped_by = self._stopped_by or error
             for thread in threads:
                 thread.join()

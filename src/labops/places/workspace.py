@@ -12,7 +12,7 @@ import os
 import stat as stat_bits
 import threading
 from array import array
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 
 from labops.drivers import fs
@@ -65,7 +65,7 @@ class Recall:
 
     def __init__(self, scan: Scan, table: StateTable) -> None:
         self.scan = scan
-        self.oids: dict[str, list[Oid | None]] = {}
+        self._oids: dict[str, Columns | list[Oid | None]] = {}
         self.unknown: list[tuple[str, int]] = []
         """(folder, index in its listing) of each file to read."""
         self.known_names: set[tuple[str, str]] = set()
@@ -77,10 +77,9 @@ class Recall:
         """The tree all files make, when not one of them changed since that was computed."""
 
     def _compare(self, folder: str, listing: fs.Listing, columns: Columns | None) -> None:
-        if columns is not None and columns.stats == listing.stats.tobytes():
-            if columns.names == join_names(listing.names):
-                self.oids[folder] = list(columns.oids())
-                return
+        if columns and columns.stats == listing.stats.tobytes() and columns.names == join_names(listing.names):
+            self._oids[folder] = columns
+            return
         self.is_same = False
         rows = columns.rows() if columns else {}
         packed = listing.stats.tobytes()
@@ -94,11 +93,24 @@ class Recall:
             self.unknown.append((folder, index))
             if row is not None:
                 self.known_names.add((folder, name))
-        self.oids[folder] = found
+        self._oids[folder] = found
+
+    def oids(self, folder: str) -> Sequence[Oid | None]:
+        """The oids of one folder's files, in the order of its listing."""
+        found = self._oids[folder]
+        return found.oids() if isinstance(found, Columns) else found
+
+    def known_oids(self) -> Iterator[Oid]:
+        """The oids of all files that need not be read."""
+        for folder in self._oids:
+            yield from (oid for oid in self.oids(folder) if oid is not None)
 
     def learn(self, folder: str, index: int, oid: Oid) -> None:
         """A file was read: this is its oid."""
-        self.oids[folder][index] = oid
+        found = self._oids[folder]
+        if isinstance(found, Columns):
+            found = self._oids[folder] = list(found.oids())
+        found[index] = oid
 
     def entries(self) -> list[Entry]:
         """Every file with its oid and size, sorted by path; all must be known by now."""
@@ -106,7 +118,7 @@ class Recall:
         for folder, listing in self.scan.folders.items():
             prefix = folder + "/" if folder else ""
             sizes = listing.stats[::4]
-            for name, oid, size in zip(listing.names, self.oids[folder], sizes, strict=True):
+            for name, oid, size in zip(listing.names, self.oids(folder), sizes, strict=True):
                 if oid is None:
                     raise AssertionError(f"'{prefix}{name}' was not read")
                 rows.append(Entry(RelPath(prefix + name), oid, size))
@@ -123,7 +135,7 @@ class Recall:
         table = StateTable(tree_oid=tree_oid)
         is_settled = True
         for folder, listing in self.scan.folders.items():
-            known = [oid for oid in self.oids[folder] if oid is not None]
+            known = [oid for oid in self.oids(folder) if oid is not None]
             if len(known) == len(listing.names):
                 is_settled &= table.record(folder, listing.names, listing.stats, known, clock_ns)
             else:

@@ -25,11 +25,11 @@ from labops.drivers.fs.folders import (
     make_folder,
     make_workbench,
     names_in,
-    prune_folders,
+    remove_folder,
     remove_workbench,
     sweep_workbenches,
 )
-from labops.drivers.fs.linking import hardlink, reflink, symlink
+from labops.drivers.fs.linking import hardlink, is_protected, reflink, symlink
 from labops.drivers.fs.reading import (
     CHUNK,
     Fingerprint,
@@ -57,17 +57,18 @@ __all__ = [
     "hardlink",
     "hash_bytes",
     "hash_file",
+    "is_protected",
     "link_parents",
     "list_folder",
     "make_folder",
     "make_workbench",
     "names_in",
     "protect",
-    "prune_folders",
     "read_bytes",
     "read_cache_file",
     "reflink",
     "remove",
+    "remove_folder",
     "remove_workbench",
     "rename",
     "stat",

@@ -40,6 +40,8 @@ from labops.drivers.fs.reading import (
     fingerprint,
     hash_bytes,
     hash_file,
+    mode_of,
+    new_file,
     stat,
     write_new,
 )
@@ -62,7 +64,9 @@ __all__ = [
     "list_folder",
     "make_folder",
     "make_workbench",
+    "mode_of",
     "names_in",
+    "new_file",
     "protect",
     "read_bytes",
     "read_cache_file",

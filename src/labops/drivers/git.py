@@ -372,9 +372,7 @@ class Git:
         from subprocess import PIPE, Popen  # 5 ms that `lab --help` need not pay
 
         try:
-            return Popen(
-                ["git", "-C", self.root, *arguments], stdin=PIPE, stdout=PIPE, stderr=PIPE, env=_environment()
-            )
+            return Popen(["git", "-C", self.root, *arguments], stdin=PIPE, stdout=PIPE, stderr=PIPE, env=_environment())
         except FileNotFoundError as error:
             hint = "install git (https://git-scm.com), or use `lab init --no-scm`"
             raise NotFound("the 'git' command is not installed", code="git-missing", hint=hint) from error

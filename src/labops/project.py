@@ -103,9 +103,7 @@ class Project:
     def cache(self, hash_name: HashName = HashName.MD5) -> Cache:
         """The cache for one kind of hash."""
         root = self.settings.cache_dir or os.path.join(self.dvc_dir, "cache")
-        return Cache(
-            root, hash_name, link_types=self.settings.cache_types, is_shared=self.settings.cache_shared_group
-        )
+        return Cache(root, hash_name, link_types=self.settings.cache_types, is_shared=self.settings.cache_shared_group)
 
     def remote_settings(self, name: str | None = None) -> RemoteSettings:
         """The settings of the named or default remote; raises `NotFound` or `InvalidInput` with what to type."""
@@ -250,5 +248,3 @@ def _member() -> str:
 def _content(item: Selected) -> tuple[str, object, object, object]:
     output: Output = item.tracked.output
     return item.tracked.path, output.oid, output.hash_name, item.inside or item.patterns
-
-

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Sequence
 
@@ -17,7 +18,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
         print(__version__)
         return 0
-    if not words or words in (["-h"], ["--help"]):
+    is_completing = "_LAB_COMPLETE" in os.environ
+    if not is_completing and (not words or words in (["-h"], ["--help"])):
         from labops.cli.commands import overview
 
         print(overview(), end="")

@@ -102,9 +102,7 @@ root = _Root(
     "lab",
     params=[
         *volume_options(),
-        click.Option(
-            ["-V", "--version"], is_flag=True, is_eager=True, expose_value=False, callback=_print_version
-        ),
+        click.Option(["-V", "--version"], is_flag=True, is_eager=True, expose_value=False, callback=_print_version),
         click.Option(["--cd"], metavar="PATH", expose_value=False, callback=_change_folder),
         click.Option(["--wait-for-lock"], is_flag=True, expose_value=False, callback=_set_waits),
     ],

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import sys
@@ -46,7 +47,8 @@ def explain(error: BaseException, session: Session, words: Sequence[str]) -> int
 
 def _leave_pipe() -> int:
     # Python flushes standard output once more at exit, and would complain there.
-    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    with contextlib.suppress(OSError):
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     return BROKEN_PIPE
 
 
@@ -64,9 +66,7 @@ def _facts(error: BaseException, words: Sequence[str]) -> tuple[int, dict[str, s
         return USAGE, {"code": "bad-usage", "message": error.format_message(), "hint": ""}
     path = _keep_traceback(error, words)
     message = f"labops met an error it did not expect ({type(error).__name__})"
-    hint = (
-        f"please report it with the file '{path}'" if path else "please report it; `-vv` prints the traceback"
-    )
+    hint = f"please report it with the file '{path}'" if path else "please report it; `-vv` prints the traceback"
     return BUG, {"code": "unexpected", "message": message, "hint": hint, "traceback": path}
 
 

@@ -14,6 +14,9 @@ from labops.model import Selection
 DIFFERENCES = 4
 """Exit code of `--check` when there are differences."""
 
+UP_TO_DATE = "Data and pipelines are up to date."
+NOTHING_TRACKED = "There are no data or pipelines tracked in this project yet.\nStart with: lab add <file or folder>"
+
 check_option = click.option("--check", is_flag=True, help="Exit with 4 when there are differences.")
 
 
@@ -26,16 +29,18 @@ check_option = click.option("--check", is_flag=True, help="Exit with 4 when ther
 @options.with_deps
 @options.recursive
 @json_option
-@click.option("--no-updates", is_flag=True, help="Do not look for updates of imports (labops never does).")
+@click.option(
+    "--no-updates", is_flag=True, expose_value=False, help="Do not look for updates of imports (labops never does)."
+)
 @check_option
 @pass_session
 def status(
     session: Session,
+    /,
     targets: tuple[str, ...],
     jobs: int | None,
     cloud: bool,
     remote: str | None,
-    no_updates: bool,
     check: bool,
     **chosen: bool,
 ) -> int:
@@ -53,14 +58,14 @@ def status(
         with session.progress() as on_event:
             cloud_rows = cloud_status(project, selection, remote=remote, jobs=jobs, on_event=on_event)
         document: object = show.cloud_document(cloud_rows)
-        name = remote or project.settings.default_remote
+        name = remote or project.settings.core_remote
         lines = list(show.cloud_lines(cloud_rows)) or [f"Cache and remote '{name}' are in sync."]
         is_clean = not cloud_rows
     else:
         _refuse_cloud_flags(selection, jobs)
         rows = verb(project, selection)
         document = show.status_document(rows)
-        lines = list(show.status_lines(rows)) or ["Data and pipelines are up to date."]
+        lines = list(show.status_lines(rows)) or [UP_TO_DATE if project.tracked() else NOTHING_TRACKED]
         is_clean = not rows
     _print(session, document, lines)
     return _answer(session, is_clean=is_clean, is_check=check, quiet_code=1)
@@ -146,9 +151,7 @@ def data_status(
 @click.option("--stdin", is_flag=True, help="Read paths from standard input, one a line.")
 @json_option
 @pass_session
-def check_ignore(
-    session: Session, targets: tuple[str, ...], details: bool, non_matching: bool, stdin: bool
-) -> int:
+def check_ignore(session: Session, targets: tuple[str, ...], details: bool, non_matching: bool, stdin: bool) -> int:
     """Say which paths .dvcignore excludes. Exits with 1 when none is."""
     from labops.verbs.check_ignore import check_ignore as verb
 
@@ -166,9 +169,7 @@ def check_ignore(
     return int(not any(answer.pattern if details else answer.is_ignored for answer in answers))
 
 
-def _check_flags(
-    session: Session, targets: tuple[str, ...], *, details: bool, non_matching: bool, stdin: bool
-) -> None:
+def _check_flags(session: Session, targets: tuple[str, ...], *, details: bool, non_matching: bool, stdin: bool) -> None:
     wrong = ""
     if stdin == bool(targets):
         wrong = "give either targets or '--stdin'"

@@ -23,9 +23,7 @@ recursive = click.option("-R", "--recursive", is_flag=True, help="Include everyt
 glob = click.option("--glob", is_flag=True, help="Take targets as patterns (*, ?, [], **).")
 no_relink = click.option("--no-relink", "relink", flag_value=False, type=bool, default=True,
                          help="Leave workspace files as they are, not linked to the cache.")  # fmt: skip
-run_cache = click.option(
-    "--run-cache/--no-run-cache", default=False, help="Run history of stages: left to dvc."
-)
+run_cache = click.option("--run-cache/--no-run-cache", default=False, help="Run history of stages: left to dvc.")
 _all_branches = click.option("-a", "--all-branches", is_flag=True, help="Include every local branch.")
 _all_tags = click.option("-T", "--all-tags", is_flag=True, help="Include every tag.")
 _all_commits = click.option("-A", "--all-commits", is_flag=True, help="Include every commit.")

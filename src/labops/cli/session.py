@@ -108,9 +108,7 @@ def volume_options() -> list[click.Parameter]:
             callback=_set_quiet,
             help="Say nothing but errors.",
         ),
-        click.Option(
-            ["-v", "--verbose"], count=True, expose_value=False, callback=_set_verbose, help="Say more."
-        ),
+        click.Option(["-v", "--verbose"], count=True, expose_value=False, callback=_set_verbose, help="Say more."),
     ]
 
 

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import os
 import shlex
+import sys
 from collections.abc import Iterable, Iterator, Sequence
 
-from labops.cli.session import Session
+from labops.cli.session import Session, paint
 from labops.cli.words import files, human_size, join
 from labops.model import (
     Action,
@@ -26,6 +27,7 @@ _LETTERS = {
     Action.CREATE: ("A", "green", "added"),
     Action.DELETE: ("D", "red", "deleted"),
 }
+_DRY = {Action.MISSING: "missing", Action.CONFLICT: "in conflict"}
 _STATUS_WIDTH = 20
 _MOST_LINES = 100
 """More lines than this tell a person nothing; `--json` has them all."""
@@ -66,9 +68,7 @@ def _failure_document(outcome: Outcome) -> dict[str, object]:
     return facts
 
 
-def show_report(
-    session: Session, report: Report, lines: Iterable[str], *, dry_run: bool, root: str = ""
-) -> int:
+def show_report(session: Session, report: Report, lines: Iterable[str], *, dry_run: bool, root: str = "") -> int:
     """Print a report and return its exit code. `lines` are the verb's own summary.
 
     Paths of the plan and of failures are relative to `root` and shown relative to the current directory.
@@ -80,18 +80,14 @@ def show_report(
         session.warn(warning)
     for line in dry_run_lines(report, root) if dry_run else lines:
         session.say(line)
-    _show_failures(session, report.failed, root)
+    _show_failures(report.failed, root)
     return report.exit_code
 
 
-def _show_failures(session: Session, failed: Sequence[Outcome], root: str) -> None:
+def _show_failures(failed: Sequence[Outcome], root: str) -> None:
     """Every failed item by name, even with `-q`: nothing that failed may pass in silence."""
     if not failed:
         return
-    import sys
-
-    from labops.cli.session import paint
-
     lines = [f"{paint('ERROR', 'red', sys.stderr)}: {files(len(failed), 'failed')}"]
     hints: dict[str, None] = {}
     for step, _, error in failed:
@@ -113,7 +109,9 @@ def dry_run_lines(report: Report, root: str) -> Iterator[str]:
     ]
     yield from shortened(rows)
     counts = [
-        f"{report.plan.count(action)} to {action.value}" for action in Action if report.plan.count(action)
+        f"{report.plan.count(action)} {_DRY.get(action, f'to {action.value}')}"
+        for action in Action
+        if report.plan.count(action)
     ]
     if counts:
         size = f" ({human_size(report.plan.bytes)})" if report.plan.bytes else ""
@@ -171,7 +169,7 @@ def fetched_count(report: Report) -> int:
 
 
 def git_hint(report: Report, root: str) -> list[str]:
-    """What to type so that git sees the change, in dvc's words."""
+    """What to type so that git sees the change, in dvc's words; nothing where the verb staged it all."""
     names = [from_here(name, root) for name in report.changed_files]
     if not names:
         return []
@@ -301,8 +299,4 @@ def _items(section: object) -> Iterator[str]:
     elif isinstance(section, dict):
         for state, changed in section.items():
             for item in changed:
-                yield (
-                    f"{state}: {item['old']} -> {item['new']}"
-                    if isinstance(item, dict)
-                    else f"{state}: {item}"
-                )
+                yield (f"{state}: {item['old']} -> {item['new']}" if isinstance(item, dict) else f"{state}: {item}")

@@ -29,6 +29,7 @@ UP_TO_DATE = "Everything is up to date."
 @pass_session
 def push(
     session: Session,
+    /,
     targets: tuple[str, ...],
     jobs: int | None,
     remote: str | None,
@@ -66,15 +67,14 @@ def push(
 @options.with_deps
 @options.recursive
 @options.run_cache
-@click.option(
-    "--max-size", type=click.IntRange(min=0), metavar="BYTES", help="Leave out files larger than this."
-)
+@click.option("--max-size", type=click.IntRange(min=0), metavar="BYTES", help="Leave out files larger than this.")
 @click.option("--type", "types", multiple=True, type=click.Choice(["metrics", "plots"]), help="Left to dvc.")
 @options.dry_run
 @json_option
 @pass_session
 def fetch(
     session: Session,
+    /,
     targets: tuple[str, ...],
     jobs: int | None,
     remote: str | None,
@@ -122,6 +122,7 @@ def fetch(
 @pass_session
 def pull(
     session: Session,
+    /,
     targets: tuple[str, ...],
     jobs: int | None,
     remote: str | None,

@@ -2,19 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from typing import TYPE_CHECKING
-
 import click
 
 from labops.cli import options, show
 from labops.cli.session import Command, Session, json_option, pass_session
 from labops.cli.words import files
 from labops.errors import InvalidInput
-from labops.model import Action, Report
-
-if TYPE_CHECKING:
-    from labops.project import Project
+from labops.model import Action
 
 
 def _meta(pairs: tuple[str, ...]) -> dict[str, object] | None:
@@ -23,9 +17,7 @@ def _meta(pairs: tuple[str, ...]) -> dict[str, object] | None:
     for pair in pairs:
         key, separator, value = pair.partition("=")
         if not separator or not key:
-            raise InvalidInput(
-                f"'{pair}' is not of the form key=value", code="bad-meta", hint="lab add --help"
-            )
+            raise InvalidInput(f"'{pair}' is not of the form key=value", code="bad-meta", hint="lab add --help")
         meta[key] = value
     return meta or None
 
@@ -48,7 +40,7 @@ def _meta(pairs: tuple[str, ...]) -> dict[str, object] | None:
 @options.dry_run
 @json_option
 @pass_session
-def add(  # noqa: PLR0913
+def add(
     session: Session,
     targets: tuple[str, ...],
     no_commit: bool,
@@ -89,12 +81,7 @@ def add(  # noqa: PLR0913
     project = session.project()
     with session.progress() as on_event:
         report = verb(project, targets, wanted, dry_run=dry_run, on_event=on_event)
-    return show.show_report(session, report, _git_hint(project, report), dry_run=dry_run, root=project.root)
-
-
-def _git_hint(project: Project, report: Report) -> Iterator[str]:
-    if project.git is not None and not project.settings.autostage:
-        yield from show.git_hint(report, project.root)
+    return show.show_report(session, report, show.git_hint(report, project.root), dry_run=dry_run, root=project.root)
 
 
 @click.command("commit", cls=Command)
@@ -133,7 +120,7 @@ def commit(
             dry_run=dry_run,
             on_event=on_event,
         )
-    return show.show_report(session, report, _git_hint(project, report), dry_run=dry_run, root=project.root)
+    return show.show_report(session, report, show.git_hint(report, project.root), dry_run=dry_run, root=project.root)
 
 
 @click.command("unprotect", cls=Command)

@@ -146,11 +146,7 @@ def _is_plain(text: str) -> bool:
     if _HEX.fullmatch(text):
         # digits alone are an integer, and with one `e` a float
         return text.endswith(".dir") or not text.replace("e", "", 1).isdigit()
-    return (
-        _PLAIN.fullmatch(text) is not None
-        and _NOT_PLAIN.search(text) is None
-        and text.lower() not in _RESERVED
-    )
+    return _PLAIN.fullmatch(text) is not None and _NOT_PLAIN.search(text) is None and text.lower() not in _RESERVED
 
 
 def _load_with_ruamel(text: str, *, name: str, code: str) -> object:
@@ -175,9 +171,7 @@ def _broken(error: Exception, text: str, *, name: str, code: str) -> InvalidInpu
     hint = f"correct '{name}', or restore it with 'git checkout {name}'"
     if _CONFLICT_MARK.search(text):
         hint = "the file holds git's conflict marks: keep one side and remove them"
-    return InvalidInput(
-        f"'{name}' is not valid YAML: {problem}{place}", code=code, hint=hint, path=name, line=line
-    )
+    return InvalidInput(f"'{name}' is not valid YAML: {problem}{place}", code=code, hint=hint, path=name, line=line)
 
 
 def _is_bounded(value: object) -> bool:
@@ -305,9 +299,7 @@ def _dump_simple(value: Mapping[str, object]) -> str | None:
     return "\n".join(lines)
 
 
-def _write_mapping(
-    lines: list[str], value: Mapping[str, object], indent: str, first: str | None = None
-) -> None:
+def _write_mapping(lines: list[str], value: Mapping[str, object], indent: str, first: str | None = None) -> None:
     prefix = indent if first is None else first
     for key, item in value.items():
         if _KEY.fullmatch(str(key)) is None or str(key).lower() in _RESERVED:

@@ -307,6 +307,8 @@ class Report:
     plan: Plan = field(default_factory=Plan)
     outcomes: tuple[Outcome, ...] = ()
     warnings: tuple[str, ...] = ()
+    outputs: tuple[tuple[str, str], ...] = ()
+    """Outputs that changed in the workspace: (`A`, `M` or `D`, path), folders ending with `/`."""
     changed_files: tuple[str, ...] = ()
     """Files git should see (`.dvc`, `.gitignore`), relative to the project root, for the `git add` hint."""
 

@@ -13,8 +13,7 @@ import functools
 import getpass
 import os
 import posixpath
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import replace
+from collections.abc import Iterator, Sequence
 from typing import Self
 
 from labops import index

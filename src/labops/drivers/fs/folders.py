@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
 import shutil
 import socket
@@ -168,8 +167,10 @@ def link_parents(path: str, root: str) -> str | None:
     return None
 
 
-def prune_folders(path: str) -> None:
-    """Remove the empty folders at and below `path`; links are not followed."""
-    for folder, _, _ in os.walk(path, topdown=False):
-        with contextlib.suppress(OSError):  # not empty, or not ours to remove: it stays
-            os.rmdir(folder)
+def remove_folder(path: str) -> bool:
+    """Remove an empty folder; False when it is not empty, not there, or not ours to remove."""
+    try:
+        os.rmdir(path)
+    except OSError:
+        return False
+    return True

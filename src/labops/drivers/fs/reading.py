@@ -61,6 +61,15 @@ def stat(path: str) -> Fingerprint:
         return fingerprint(os.stat(path))
 
 
+def mode_of(path: str) -> int | None:
+    """The permission bits of a file or folder, links followed; None when it does not exist."""
+    with translating(path):
+        try:
+            return stat_bits.S_IMODE(os.stat(path).st_mode)
+        except FileNotFoundError:
+            return None
+
+
 def changed_while_read(path: str) -> Conflict:
     """The error for a file that moved under its reader."""
     return Conflict(
@@ -188,6 +197,13 @@ def write_new(path: str, data: bytes, *, mode: int = 0o666) -> None:
     """Create `path` with `data`; it must not exist. Not durable yet: see `sync`."""
     with translating(path), _new_file(path, mode) as fd:
         write_all(fd, data)
+
+
+@contextlib.contextmanager
+def new_file(path: str) -> Iterator[Callable[[bytes], None]]:
+    """A function that appends to the new file `path`, which is removed again when the block fails."""
+    with translating(path), _new_file(path, 0o666) as fd:
+        yield lambda data: write_all(fd, data)
 
 
 @contextlib.contextmanager

@@ -33,7 +33,7 @@ def _number(kind: type[int | float], at_least: float | None = None, at_most: flo
             number = None
         if number is None:
             return "expected a number"
-        if at_least is not None and number < at_least:
+        if at_least is not None and not number >= at_least:  # a `nan` is not
             return f"expected at least {at_least:g}"
         return f"expected at most {at_most:g}" if at_most is not None and number > at_most else None
 

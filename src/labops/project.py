@@ -218,6 +218,10 @@ class Project:
             )
         return inside.replace(os.sep, "/")
 
+    def shown(self, path: str) -> str:
+        """A project path as people name it from the current directory."""
+        return os.path.relpath(self.absolute(path), os.path.realpath(os.getcwd())).replace(os.sep, "/")
+
     def absolute(self, path: str) -> str:
         """A project path as the operating system knows it."""
         return os.path.join(self.root, path)

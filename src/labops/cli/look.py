@@ -107,7 +107,13 @@ def data() -> None:
 @click.option("--unchanged", is_flag=True, help="List what did not change too.")
 @click.option("--untracked-files", type=click.Choice(["no", "all"]), is_flag=False, flag_value="all", default="no",
               help="List what neither git nor dvc tracks too.")  # fmt: skip
-@click.option("-r", "--remote", metavar="NAME", help="With --not-in-remote: the remote to ask.")
+@click.option(
+    "-r",
+    "--remote",
+    metavar="NAME",
+    shell_complete=options.known_remotes,
+    help="With --not-in-remote: the remote to ask.",
+)
 @click.option("--not-in-remote", is_flag=True, help="List what the remote lacks.")
 @click.option("--no-remote-refresh", is_flag=True, help="Believe what is known about the remote.")
 @check_option

@@ -7,7 +7,7 @@ import shlex
 import sys
 from collections.abc import Iterable, Iterator, Sequence
 
-from labops.cli.session import Session, paint
+from labops.cli.session import Session, paint, printable
 from labops.cli.words import files, human_size, join
 from labops.model import (
     Action,
@@ -89,14 +89,15 @@ def _show_failures(failed: Sequence[Outcome], root: str) -> None:
     """Every failed item by name, even with `-q`: nothing that failed may pass in silence."""
     if not failed:
         return
-    lines = [f"{paint('ERROR', 'red', sys.stderr)}: {files(len(failed), 'failed')}"]
+    lines = [files(len(failed), "failed")]
     hints: dict[str, None] = {}
     for step, _, error in failed:
         lines.append(f"  {from_here(step.path, root)}: {error.message if error else step.reason}")
         if error and error.hint:
             hints[error.hint] = None
     lines += [f"hint: {hint}" for hint in hints]
-    print("\n".join(lines), file=sys.stderr)
+    text = printable("\n".join(lines), sys.stderr)
+    print(f"{paint('ERROR', 'red', sys.stderr)}: {text}", file=sys.stderr)
 
 
 def dry_run_lines(report: Report, root: str) -> Iterator[str]:

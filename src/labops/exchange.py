@@ -328,6 +328,7 @@ class _Trees:
             lambda row: self._side.remote.read(row[0]),
             phase="reading listings",
             jobs=self._side.jobs,
+            on_event=on_event,
         )
         for (oid, name), data in zip(names, results, strict=True):
             if isinstance(data, LabError):

@@ -111,6 +111,11 @@ class IgnoreRules:
                 self._rules[folder] = rules
                 self._spec(folder)
 
+    @property
+    def is_plain(self) -> bool:
+        """True when there is no rule but the built-in ones, so that nobody need ask file by file."""
+        return not self._rules
+
     def match(self, relpath: str, is_dir: bool) -> bool:
         """True when `relpath` (posix, from the root) is ignored, itself or with a folder above it."""
         if not self._rules:

@@ -10,7 +10,7 @@ from labops.model import Entry, RelPath
 
 @dataclass(frozen=True, slots=True)
 class Merged:
-    """The new entries, sorted, and their bytes in all; None where a part was never seen, since listings hold no sizes."""
+    """The new entries, sorted, and their bytes in all: None where some were never seen, as listings hold no sizes."""
 
     entries: tuple[Entry, ...]
     size: int | None

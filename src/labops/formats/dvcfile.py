@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 import posixpath
 import re
 from collections.abc import Iterable, Mapping
@@ -161,6 +159,9 @@ def render_dvcfile(dvcfile: DvcFile, *, previous: str | None = None) -> str:
 
 def import_md5(dvcfile: DvcFile) -> str:
     """The top-level `md5` that dvc expects in an import (and in no other `.dvc` file)."""
+    import hashlib
+    import json
+
     state = _state(dvcfile, {})
     for key in ("md5", "meta", "desc"):
         state.pop(key, None)

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from ruamel.yaml import YAML
 
-from labops.errors import InvalidInput, LabError
+from labops.errors import InvalidInput
 from labops.formats import yamltext
 from labops.formats.configtext import ConfigLevel, parse_config, render_config
 from labops.formats.dirfile import parse_tree, render_tree, tree_oid
@@ -17,7 +17,7 @@ from labops.formats.dvcfile import parse_dvcfile, render_dvcfile
 from labops.formats.ignore import IgnoreRules, add_ignore_line, remove_ignore_line
 from labops.model import DvcFile, Entry, HashName, Oid, Output, RelPath, parse_relpath
 
-few = settings(max_examples=150, deadline=None)
+few = settings(max_examples=60, deadline=None)
 
 text = (
     st.text(max_size=20)
@@ -36,7 +36,9 @@ values = st.recursive(
     max_leaves=8,
 )
 oids = st.text(string.hexdigits.lower()[:16], min_size=32, max_size=32).map(Oid)
-names = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0/"), min_size=1, max_size=8)
+names = st.text(
+    st.characters(exclude_categories=["Cs"], exclude_characters="\0/\x85"), min_size=1, max_size=8
+)
 relpaths = (
     st.lists(names.filter(lambda name: name not in (".", "..")), min_size=1, max_size=4)
     .map("/".join)
@@ -72,6 +74,8 @@ def test_the_fast_yaml_reader_agrees_with_ruamel(document: str) -> None:
         assert repr(fast) == repr(slow)
 
 
+# a line separator of old that no version of dvc reads back as it wrote it
+words = text.filter(lambda value: value and "\x85" not in value)
 outputs = st.builds(
     Output,
     path=relpaths,
@@ -84,24 +88,16 @@ outputs = st.builds(
     is_pushed=st.booleans(),
     is_persistent=st.booleans(),
     remote=st.none() | names,
-    desc=st.none() | text.filter(bool),
-    labels=st.none() | st.lists(text, min_size=1, max_size=2).map(tuple),
+    desc=st.none() | words,
+    labels=st.none() | st.lists(words, min_size=1, max_size=2).map(tuple),
 )
 dvcfiles = st.builds(
     DvcFile,
     outs=st.lists(outputs, max_size=2, unique_by=lambda out: out.path).map(tuple),
     wdir=st.sampled_from([".", "..", "a/b"]),
     is_frozen=st.booleans(),
-    desc=st.none() | text.filter(bool),
+    desc=st.none() | words,
 )
-
-
-def is_yaml_text(dvcfile: DvcFile) -> bool:
-    """Some code points cannot stand in any YAML document; dvc fails on them as well."""
-    try:
-        return parse_dvcfile(render_dvcfile(dvcfile), name="x.dvc") is not None
-    except LabError:
-        return False
 
 
 @few
@@ -157,7 +153,7 @@ def test_a_tree_refuses_just_what_a_path_refuses(path: str) -> None:
 
 config_names = st.text(string.ascii_lowercase + string.digits + "_-", min_size=1, max_size=6)
 config_values = st.text(
-    st.characters(exclude_categories=["Cs", "Cc", "Zl", "Zp"], exclude_characters="%"), max_size=10
+    st.characters(exclude_categories=["Cs", "Cc", "Z"], exclude_characters="%"), max_size=10
 )
 config_sections = config_names.filter(lambda name: name not in ("remote", "db", "machine"))
 

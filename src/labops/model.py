@@ -31,7 +31,7 @@ HERE = RelPath("")
 """The output itself: the single entry of a tree that stands for one file."""
 
 _OID = re.compile(r"[0-9a-f]{32}(?:\.dir)?")
-_BAD_PART = re.compile(r"(?:^|/)(?:\.{0,2})(?:/|$)|\x00")
+_BAD_PART = re.compile(r"(?:^|/)(?:\.{0,2})(?:/|\Z)|\x00")
 
 
 def parse_oid(text: str) -> Oid:

@@ -30,17 +30,15 @@ _PATH_OPTIONS = {
     ),
 }
 _URL = re.compile(r"\w+://")
-_NAMED_HEADER = re.compile(r'\s*(remote|machine|db)\s*"(.*)"\s*')
-_HEADER = re.compile(
-    r"""\s*((?:\[\s*)+)((?:"\s*\S.*?\s*")|(?:'\s*\S.*?\s*')|(?:[^'"\s].*?))((?:\s*\])+)\s*(?:\#.*)?$""",
-)
-_OPTION = re.compile(r"""\s*((?:".*?")|(?:'.*?')|(?:[^'"=].*?))\s*=\s*(.*)$""")
-_VALUE = re.compile(
+_HEADER = r"""\s*((?:\[\s*)+)((?:"\s*\S.*?\s*")|(?:'\s*\S.*?\s*')|(?:[^'"\s].*?))((?:\s*\])+)\s*(?:\#.*)?$"""
+_OPTION = r"""\s*((?:".*?")|(?:'.*?')|(?:[^'"=].*?))\s*=\s*(.*)$"""
+_VALUE = (
     r"""(?:((?:(?:(?:".*?")|(?:'.*?')|(?:[^'",\#][^,\#]*?))\s*,\s*)*)"""
     r"""((?:".*?")|(?:'.*?')|(?:[^'",\#\s][^,]*?)|(?:(?<!,)))?|(,))\s*(?:\#.*)?$"""
 )
-_ITEM = re.compile(r"""((?:".*?")|(?:'.*?')|(?:[^'",\#]?.*?))\s*,\s*""")
-_INTERPOLATION = re.compile(r"%\([^)]*\)s")
+_ITEM = r"""((?:".*?")|(?:'.*?')|(?:[^'",\#]?.*?))\s*,\s*"""
+# Strings, not compiled: `re` compiles them on first use, and the files that dvc writes need none of them.
+_INTERPOLATION = r"%\([^)]*\)s"
 _EDGE = " \r\n\v\t'\""
 
 
@@ -117,9 +115,8 @@ def parse_config(text: str, *, name: str) -> ConfigLevel:
         number, line = lines.pop()
         if not line.strip() or line.lstrip().startswith("#"):
             continue
-        header = _HEADER.match(line)
-        if header:
-            title = _section_title(header, name, number)
+        title = _title(line, name, number)
+        if title is not None:
             if title in headers:
                 raise _bad(f"section '{title[:80]}' stands there twice", name, number)
             headers.add(title)
@@ -136,36 +133,56 @@ def parse_config(text: str, *, name: str) -> ConfigLevel:
     return ConfigLevel(sections)
 
 
-def _section_title(header: re.Match[str], name: str, number: int) -> str:
-    depth = header.group(1).count("[")
-    if depth != 1 or header.group(3).count("]") != 1:
+def _title(line: str, name: str, number: int) -> str | None:
+    """What stands between the brackets if `line` is a section header."""
+    text = line.strip()
+    if not text.startswith("["):
+        return None
+    inner = text[1:-1].strip()
+    if text.endswith("]") and inner and not _holds(inner, "[]#"):
+        quote = inner[0] if inner[0] in "\"'" else ""
+        if not quote and not _holds(inner, "\"'"):
+            return inner
+        if quote and inner.count(quote) == 2 and inner.endswith(quote) and inner[1:-1].strip():
+            return inner[1:-1]
+    header = re.match(_HEADER, line)
+    if header is None:
+        return None
+    if header.group(1).count("[") != 1 or header.group(3).count("]") != 1:
         raise _bad("sections cannot be nested", name, number)
     return _unquote(header.group(2))
 
 
 def _section_name(title: str) -> str:
-    named = _NAMED_HEADER.fullmatch(title.lower())
-    return f"{named.group(1)}.{named.group(2)}" if named else title.lower()
+    kind, quote, rest = title.lower().partition('"')
+    if quote and kind.strip() in NAMED and rest.rstrip().endswith('"'):
+        return f"{kind.strip()}.{rest.rstrip()[:-1]}"
+    return title.lower()
 
 
 def _option(line: str, following: list[tuple[int, str]], name: str, number: int) -> tuple[str, Value]:
-    match = _OPTION.match(line)
+    if not _holds(line, "\"'#,"):
+        key, sign, value = (part.strip() for part in line.partition("="))
+        if sign and key and "%(" not in value:
+            return key, value
+    match = re.match(_OPTION, line)
     if match is None:
         raise _bad("the line is neither '[section]' nor 'option = value'", name, number)
     key, text = match.groups()
-    if text[:3] in ('"""', "'''"):
-        value: Value | None = _multiline(text, following)
-    else:
-        value = _single_line(text)
-    if value is None:
+    found = _multiline(text, following) if text[:3] in ('"""', "'''") else _single_line(text)
+    if found is None:
         raise _bad("the value's quotes or commas do not match", name, number)
-    if any(_INTERPOLATION.search(one) for one in ((value,) if isinstance(value, str) else value)):
+    if any(re.search(_INTERPOLATION, one) for one in ((found,) if isinstance(found, str) else found)):
         raise _bad("'%(name)s' in a value is not supported", name, number)
-    return _unquote(key), value
+    return _unquote(key), found
+
+
+def _holds(text: str, letters: str) -> bool:
+    return any(letter in text for letter in letters)
 
 
 def _single_line(text: str) -> Value | None:
-    match = _VALUE.match(text)
+    match = re.match(_VALUE, text)
     if match is None:
         return None
     items, single, lone_comma = match.groups()
@@ -173,7 +190,7 @@ def _single_line(text: str) -> Value | None:
         return ()
     if items == "":
         return None if single is None else _unquote(single or '""')
-    found = [str(item) for item in _ITEM.findall(items)]
+    found = [str(item) for item in re.findall(_ITEM, items)]
     if "" in found:
         return None
     return tuple(_unquote(item) for item in (*found, *([single] if single else ())))

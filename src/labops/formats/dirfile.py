@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import gc
-import hashlib
 from collections.abc import Iterable, Sequence
 from functools import cache, partial
 from itertools import repeat
-from json.encoder import encode_basestring_ascii
 from operator import itemgetter
 from typing import TYPE_CHECKING, Protocol
 
@@ -26,6 +24,8 @@ def render_tree(entries: Iterable[Entry]) -> bytes:
 
     Raises `InvalidInput` (`unsafe-path`) for a name that is not valid Unicode: dvc cannot store it either.
     """
+    from json.encoder import encode_basestring_ascii
+
     in_order = sorted(entries, key=itemgetter(0))
     rows = [f'{{"md5": "{entry[1]}", "relpath": {encode_basestring_ascii(entry[0])}}}' for entry in in_order]
     text = "[" + ", ".join(rows) + "]"
@@ -37,6 +37,8 @@ def render_tree(entries: Iterable[Entry]) -> bytes:
 
 def tree_oid(data: bytes) -> Oid:
     """The name under which the tree object `data` is stored."""
+    import hashlib
+
     return Oid(hashlib.md5(data).hexdigest() + ".dir")
 
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 import posixpath
 import re
 from collections.abc import Iterable, Mapping
@@ -148,8 +146,15 @@ def render_dvcfile(dvcfile: DvcFile, *, previous: str | None = None) -> str:
     style, new keys come last in their mapping, and defaults vanish. Keys that `Output` does not carry
     survive; those that describe one content (`files`, `cloud`, `version_id`, `etag`, `checksum`) only as
     long as the output's oid stays the same, as in dvc. Raises `InvalidInput` (`bad-dvc-file`) when
-    `previous` is not a DVC file.
+    `previous` is not a DVC file, and (`unsafe-path`) for a path that YAML cannot hold.
     """
+    for out in dvcfile.outs:
+        if "\x85" in out.path:  # ruamel writes this line separator so that it reads back as a space
+            raise InvalidInput(
+                f"the name {out.path[:200]!a} cannot be stored in a DVC file",
+                code="unsafe-path",
+                hint="rename the file: dvc would store its name as another one",
+            )
     if previous is None:
         return dump_yaml(_state(dvcfile, {})) if dvcfile != DvcFile() else "{}\n"
     old = load_yaml(previous, name="previous text", code=_CODE)
@@ -159,6 +164,9 @@ def render_dvcfile(dvcfile: DvcFile, *, previous: str | None = None) -> str:
 
 def import_md5(dvcfile: DvcFile) -> str:
     """The top-level `md5` that dvc expects in an import (and in no other `.dvc` file)."""
+    import hashlib
+    import json
+
     state = _state(dvcfile, {})
     for key in ("md5", "meta", "desc"):
         state.pop(key, None)

@@ -21,7 +21,6 @@ _MAX_NODES = 1_000_000
 """More values than this after aliases are expanded is an attack, not a DVC file."""
 
 _LINE = re.compile(r"( *)(- )?(?:([A-Za-z_][\w@./-]*):(?: (.*))?|(.*))", re.DOTALL)
-_KEY = re.compile(r"[A-Za-z_][\w@./-]*")
 _INT = re.compile(r"0|[1-9][0-9]{0,17}", re.ASCII)
 _HEX = re.compile(r"[0-9a-f]{32}(?:\.dir)?")
 _QUOTED = re.compile(r"'([\x20-\x26\x28-\x7e\w]*)'")
@@ -32,7 +31,7 @@ _PLAIN = re.compile(
 )
 _NOT_PLAIN = re.compile(r":(?: |$)| #| $")
 _RESERVED = frozenset({"true", "false", "null"})
-_CONFLICT_MARK = re.compile(r"^[<=>]{7} ", re.MULTILINE)
+_CONFLICT_MARKS = ("<<<<<<< ", ">>>>>>> ")
 
 
 class _NotSimpleError(Exception):
@@ -169,7 +168,7 @@ def _broken(error: Exception, text: str, *, name: str, code: str) -> InvalidInpu
     line = mark.line + 1 if mark is not None else None
     place = f", line {line}" if line is not None else ""
     hint = f"correct '{name}', or restore it with 'git checkout {name}'"
-    if _CONFLICT_MARK.search(text):
+    if any(line.startswith(_CONFLICT_MARKS) for line in text.splitlines()):
         hint = "the file holds git's conflict marks: keep one side and remove them"
     return InvalidInput(f"'{name}' is not valid YAML: {problem}{place}", code=code, hint=hint, path=name, line=line)
 
@@ -309,7 +308,8 @@ def _dump_simple(value: Mapping[str, object]) -> str | None:
 def _write_mapping(lines: list[str], value: Mapping[str, object], indent: str, first: str | None = None) -> None:
     prefix = indent if first is None else first
     for key, item in value.items():
-        if _KEY.fullmatch(str(key)) is None or str(key).lower() in _RESERVED:
+        scanned = _LINE.fullmatch(f"{key}:")
+        if scanned is None or scanned[3] != key or key.lower() in _RESERVED:
             raise _NotSimpleError
         if isinstance(item, Mapping) and item:
             lines.append(f"{prefix}{key}:")

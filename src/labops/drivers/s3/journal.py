@@ -28,18 +28,17 @@ class Journal:
 
     def _load(self, path: str) -> bool:
         try:
-            with open(path, encoding="utf-8") as file:
-                lines = file.read().split("\n")[:-1]
-        except (FileNotFoundError, UnicodeDecodeError):
-            return False
-        try:
+            with open(path, "r+", encoding="utf-8") as file:
+                *lines, torn = file.read().split("\n")
+                if torn:  # the trace of a kill: the next line must not be glued to it
+                    file.truncate(file.tell() - len(torn.encode()))
             head, *rows = [json.loads(line) for line in lines]
-        except ValueError:
+            if head.get("subject") != self._subject:
+                return False
+            self.parts = {int(number): str(mark) for number, mark in rows}
+            self.note = str(head.get("note", ""))
+        except (FileNotFoundError, ValueError, TypeError, AttributeError):
             return False
-        if not isinstance(head, dict) or head.get("subject") != self._subject:
-            return False
-        self.note = str(head.get("note", ""))
-        self.parts = {int(number): str(mark) for number, mark in rows}
         return True
 
     def restart(self, note: str = "") -> None:

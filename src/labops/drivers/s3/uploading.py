@@ -22,7 +22,7 @@ MULTIPART_FROM: Final = 100 << 20
 """Bytes from which an upload is made in parts, as dvc does."""
 PART: Final = 50 << 20
 _MAX_PARTS: Final = 10_000
-_READ: Final = 1 << 20
+_MIB: Final = 1 << 20
 _MD5_ETAG = re.compile(r"[0-9a-f]{32}")
 
 
@@ -53,7 +53,8 @@ def upload(bucket: Bucket, key: str, source: str, size: int, watch: Watch, journ
 
 def part_size(size: int) -> int:
     """Bytes per part: 50 MiB, or as many more whole MiB as keep the number of parts at 10,000."""
-    return max(PART, -(-size // _MAX_PARTS // (1 << 20) + 1) * (1 << 20) if size > PART * _MAX_PARTS else 0)
+    least = -(-size // _MAX_PARTS)
+    return max(PART, -(-least // _MIB) * _MIB)
 
 
 def _read(source: str, size: int, watch: Watch) -> bytes:
@@ -75,7 +76,7 @@ def _examine(source: str, size: int, part: int, watch: Watch) -> _Digests:
     try:
         with open(source, "rb", buffering=0) as file:
             piece = hashlib.md5()
-            while data := file.read(min(_READ, part - got % part)):
+            while data := file.read(min(_MIB, part - got % part)):
                 got += len(data)
                 watch.update(data)
                 whole.update(data)

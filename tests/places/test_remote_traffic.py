@@ -5,6 +5,9 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import subprocess
+import sys
+import threading
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -274,6 +277,80 @@ def test_a_store_that_breaks_ranges_is_found_out_once(on_rclone: Any, large: tup
             assert (tmp_path / name).read_bytes() == data
     assert between.counts() == {"GET": 1}
     assert any("ignored" in path.read_text() for path in state.rglob("facts.json"))
+
+
+CHILD = """
+import sys
+from labops.drivers.s3 import bucket, downloading, uploading
+from labops.model import HashName, RemoteSettings
+from labops.places.remote import open_remote
+import json
+url, options, state, verb, oid, path, size = json.loads(sys.argv[1])
+uploading.MULTIPART_FROM, uploading.PART = 9 << 20, 5 << 20
+bucket.RANGED = downloading.RANGED = 6 << 20
+downloading.STEP = 1 << 20
+remote = open_remote(RemoteSettings("storage", url, options), HashName.MD5, state_dir=state)
+remote.upload(oid, path, size) if verb == "upload" else remote.download(oid, path)
+"""
+
+
+@pytest.mark.usefixtures("small_parts")
+@pytest.mark.parametrize("verb", ["upload", "download"])
+def test_a_killed_process_is_taken_up_by_the_next(
+    verb: str, on_ministack: Any, between: Proxy, large: tuple[str, bytes], tmp_path: Path
+) -> None:
+    source, data = large
+    oid, state = oid_of(data), str(tmp_path / "state")
+    path = source if verb == "upload" else str(tmp_path / "t")
+    if verb == "download":
+        on_ministack.put(key_of(oid), data)
+    stuck, passed = threading.Event(), threading.Event()
+
+    def hang(asked: Asked) -> int | None:
+        if "partNumber=4" in asked.query or (asked.kind == "GET" and len(between.asked) > 12):
+            stuck.set()
+            passed.wait(20)
+        return None
+
+    between.rule = hang
+    settings = on_ministack.at(between.endpoint)
+    arguments = json.dumps([settings.url, dict(settings.options), state, verb, oid, path, len(data)])
+    child = subprocess.Popen([sys.executable, "-c", CHILD, arguments])
+    try:
+        assert stuck.wait(20)
+        time.sleep(0.3)
+    finally:
+        child.kill()
+        child.wait()
+        passed.set()
+    assert verb == "upload" or not Path(path).exists()
+    assert verb == "download" or on_ministack.get(key_of(oid)) is None
+    record = next(Path(state).rglob(f"*{oid}{'.json' if verb == 'download' else ''}"))
+    done = len(record.read_text().splitlines()) - 1
+    assert done > 0
+    between.rule = lambda _: None
+    between.asked.clear()
+    remote = open_remote(settings, HashName.MD5, state_dir=state)
+    if verb == "upload":
+        remote.upload(oid, path, len(data))
+        assert between.counts()["PART"] <= 5 - done
+        assert on_ministack.get(key_of(oid)) == data
+    else:
+        remote.download(oid, path)
+        assert between.counts()["GET"] == 1 + 24 - done
+        assert Path(path).read_bytes() == data
+    remote.close()
+
+
+@pytest.mark.usefixtures("small_parts")
+def test_a_large_damaged_source_never_gets_the_name_nor_leaves_parts(
+    on_ministack: Any, remote: Remote, large: tuple[str, bytes]
+) -> None:
+    source, data = large
+    with pytest.raises(Corrupt):
+        remote.upload(oid_of(data + b"x"), source, len(data))
+    assert on_ministack.keys() == set()
+    assert not on_ministack.client.list_multipart_uploads(Bucket=on_ministack.bucket).get("Uploads")
 
 
 # -- faults ---------------------------------------------------------------------------------------------

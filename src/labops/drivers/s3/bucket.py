@@ -10,7 +10,7 @@ import threading
 import xml.etree.ElementTree as ET
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, as_completed
-from typing import TYPE_CHECKING, Final, NamedTuple, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, Protocol, TypeVar
 from urllib.parse import unquote_plus
 
 from labops.drivers.s3.faults import (
@@ -370,6 +370,15 @@ class Bucket:
     def _where(self, action: str) -> Where:
         where = self.wire.where(action)
         return where if self.is_s3 else where._replace(scheme=self.settings.kind)
+
+
+def settle(futures: Collection[Future[Any]]) -> None:
+    """Leave no thread that still works on a file of ours: cancel what waits, await what runs."""
+    for future in futures:
+        future.cancel()
+    for future in futures:
+        if not future.cancelled():
+            future.exception()
 
 
 def read_page(body: bytes) -> tuple[list[Row], str]:

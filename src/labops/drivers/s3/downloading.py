@@ -10,7 +10,7 @@ from collections.abc import Callable
 from concurrent.futures import Future
 from typing import Final
 
-from labops.drivers.s3.bucket import RANGED, Bucket, Watch
+from labops.drivers.s3.bucket import RANGED, Bucket, Watch, settle
 from labops.drivers.s3.faults import disk_error
 from labops.drivers.s3.journal import Journal
 from labops.errors import Corrupt, LabError
@@ -133,18 +133,9 @@ def _fill(
             return True, False
         raise
     finally:
-        _settle(futures)
+        settle(futures)
     journal.forget()
     return is_resumed, True
-
-
-def _settle(futures: list[Future[bool]]) -> None:
-    """Leave no thread that still writes to our file."""
-    for future in futures:
-        future.cancel()
-    for future in futures:
-        if not future.cancelled():
-            future.exception()
 
 
 def _show(fd: int, start: int, end: int, judge: Watch) -> None:

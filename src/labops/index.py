@@ -159,8 +159,7 @@ def _params(folder: str, read: Read) -> Mapping[str, object]:
         return {}
     from labops.formats.yamltext import load_yaml
 
-    found = load_yaml(text, name=posixpath.join(folder, "params.yaml"))
-    return found if isinstance(found, Mapping) else {}
+    return load_yaml(text, name=posixpath.join(folder, "params.yaml"), code="bad-params")
 
 
 def _place(base: str, path: str) -> str:

@@ -10,27 +10,26 @@ from __future__ import annotations
 
 import contextlib
 import functools
-import getpass
 import os
 import posixpath
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import replace
-from typing import Self
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING, Self
 
 from labops import index
 from labops.drivers import fs
 from labops.drivers.git import Git
-from labops.drivers.lock import FOREVER, WAIT_SECONDS, RepositoryLock, check_pipelines
 from labops.errors import InvalidInput, NotFound
 from labops.formats.dvcconfig import Settings
 from labops.formats.ignore import IgnoreRules
 from labops.model import HashName, Output, RemoteSettings, Selected, Selection, Tracked
 from labops.places.cache import Cache
-from labops.places.remote import Remote, open_remote
 from labops.places.state import State
 from labops.places.workspace import Workspace
 from labops.planning.select import select
-from labops.settings import load_settings
+from labops.settings import find_root, load_settings
+
+if TYPE_CHECKING:
+    from labops.places.remote import Remote
 
 
 class Project:
@@ -49,17 +48,14 @@ class Project:
 
         The search goes up to the root of the file system and stops at a mount point, as dvc's does.
         """
-        folder = os.path.realpath(start)
-        while not os.path.isdir(os.path.join(folder, ".dvc")):
-            parent = os.path.dirname(folder)
-            if parent == folder or os.path.ismount(folder):
-                raise NotFound(
-                    f"'{os.path.abspath(start)}' is not inside a dataset repository",
-                    code="not-in-a-project",
-                    hint="go to a cloned one, or make one here with: lab init",
-                )
-            folder = parent
-        return cls(folder, load_settings(folder), wait_for_lock=wait_for_lock)
+        root = find_root(start)
+        if root is None:
+            raise NotFound(
+                f"'{os.path.abspath(start)}' is not inside a dataset repository",
+                code="not-in-a-project",
+                hint="go to a cloned one, or make one here with: lab init",
+            )
+        return cls(root, load_settings(root), wait_for_lock=wait_for_lock)
 
     @functools.cached_property
     def git(self) -> Git | None:
@@ -103,9 +99,7 @@ class Project:
     def cache(self, hash_name: HashName = HashName.MD5) -> Cache:
         """The cache for one kind of hash."""
         root = self.settings.cache_dir or os.path.join(self.dvc_dir, "cache")
-        return Cache(
-            root, hash_name, link_types=self.settings.cache_types, is_shared=self.settings.cache_shared_group
-        )
+        return Cache(root, hash_name, link_types=self.settings.cache_types, is_shared=self.settings.cache_shared_group)
 
     def remote_settings(self, name: str | None = None) -> RemoteSettings:
         """The settings of the named or default remote; raises `NotFound` or `InvalidInput` with what to type."""
@@ -135,12 +129,16 @@ class Project:
     @functools.lru_cache(maxsize=16)  # noqa: B019 - one project lives as long as its command
     def remote(self, name: str | None = None, hash_name: HashName = HashName.MD5) -> Remote:
         """The named or default remote, for one kind of hash."""
+        from labops.places.remote import open_remote
+
         folder = os.path.join(self.state.folder, "remotes")
         return open_remote(self.remote_settings(name), hash_name, state_dir=folder)
 
     @contextlib.contextmanager
     def lock(self, paths: Sequence[str] = ()) -> Iterator[None]:
         """Hold dvc's repository lock; `paths` (absolute) must not be in use by a running pipeline."""
+        from labops.drivers.lock import FOREVER, WAIT_SECONDS, RepositoryLock, check_pipelines
+
         lock = RepositoryLock(
             os.path.join(self.dvc_dir, "tmp", "lock"),
             use_hardlink=self.settings.hardlink_lock,
@@ -221,6 +219,10 @@ class Project:
             )
         return inside.replace(os.sep, "/")
 
+    def shown(self, path: str) -> str:
+        """A project path as people name it from the current directory."""
+        return os.path.relpath(self.absolute(path), os.path.realpath(os.getcwd())).replace(os.sep, "/")
+
     def absolute(self, path: str) -> str:
         """A project path as the operating system knows it."""
         return os.path.join(self.root, path)
@@ -242,6 +244,8 @@ class Project:
 
 
 def _member() -> str:
+    import getpass
+
     with contextlib.suppress(KeyError, OSError):
         return getpass.getuser()
     return str(os.getuid()) if hasattr(os, "getuid") else "unknown"
@@ -250,5 +254,3 @@ def _member() -> str:
 def _content(item: Selected) -> tuple[str, object, object, object]:
     output: Output = item.tracked.output
     return item.tracked.path, output.oid, output.hash_name, item.inside or item.patterns
-
-

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 import time
@@ -17,9 +18,10 @@ from labops.drivers import lock as module
 from labops.drivers.lock import RepositoryLock, check_pipelines
 from labops.errors import AccessDenied, Conflict, Corrupt
 
-DVC_PYTHON = os.environ.get("LABOPS_DVC_PYTHON", "")
-"""The interpreter of an environment with dvc; without it the live tests against dvc are skipped."""
-needs_dvc = pytest.mark.skipif(not DVC_PYTHON, reason="LABOPS_DVC_PYTHON names no interpreter with dvc")
+DVC = os.environ.get("LABOPS_DVC") or shutil.which("dvc")
+DVC_PYTHON = str(Path(DVC).with_name("python")) if DVC else ""
+"""The interpreter beside a real dvc; without one the live tests against it are skipped."""
+needs_dvc = pytest.mark.skipif(not DVC_PYTHON, reason="no dvc: LABOPS_DVC may name one")
 
 HOLD_OURS = """
 import sys
@@ -232,3 +234,23 @@ def test_we_hold_and_dvc_waits(path, hardlink):
         assert "Unable to acquire lock" in done.stderr
         assert time.monotonic() - started > 2
     assert subprocess.run(command, capture_output=True, text=True, check=False).stdout == "held\n"
+
+
+RWLOCK_DVC = """
+import os, sys
+from dvc.fs import localfs
+from dvc.rwlock import rwlock
+folder = os.path.dirname(sys.argv[1])
+with rwlock(folder, localfs, "dvc repro", [], ["/r/data"], False):
+    print("held", flush=True); sys.stdin.read()
+"""
+
+
+@needs_dvc
+def test_a_pipeline_of_dvc_is_respected(path):
+    with held(DVC_PYTHON, RWLOCK_DVC, path, hardlink=False) as process:
+        with pytest.raises(Conflict) as caught:
+            check_pipelines(os.path.dirname(path), ["/r/data/x"])
+        assert caught.value.fields["pid"] == process.pid
+        check_pipelines(os.path.dirname(path), ["/r/other"])
+    check_pipelines(os.path.dirname(path), ["/r/data/x"])

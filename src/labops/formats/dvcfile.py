@@ -28,9 +28,7 @@ _FILE_META: dict[str, Check] = {
 }
 _CLOUD: dict[str, Check] = {"cloud": schema.map_of(schema.record(_FILE_META), at_most=1)}
 _FILES: dict[str, Check] = {
-    "files": schema.list_of(
-        schema.record({**_FILE_META, **_CLOUD, "relpath": schema.is_text}, required=("relpath",))
-    ),
+    "files": schema.list_of(schema.record({**_FILE_META, **_CLOUD, "relpath": schema.is_text}, required=("relpath",))),
     "fs_config": schema.is_mapping,
 }
 _ARTIFACT: dict[str, Check] = {
@@ -79,6 +77,10 @@ _OUT: dict[str, Check] = {
     "remote": schema.is_text,
     "push": schema.is_bool,
 }
+LOCK_DEP_FIELDS: dict[str, Check] = {**_ARTIFACT, "dataset": schema.is_mapping}
+"""What `dvc.lock` may say about a dependency."""
+LOCK_OUT_FIELDS: dict[str, Check] = {**LOCK_DEP_FIELDS, "md5": _is_object_hash, "hash": _is_md5_kind}
+"""What `dvc.lock` may say about an output."""
 _DEP: dict[str, Check] = {
     **_ARTIFACT,
     "repo": schema.record(_REPO, required=("url",)),
@@ -213,9 +215,7 @@ def _state(dvcfile: DvcFile, old: Mapping[str, object]) -> dict[str, object]:
     return {key: value for key, value in state.items() if value}
 
 
-def _match_outputs(
-    outs: tuple[Output, ...], olds: tuple[Mapping[str, object], ...]
-) -> list[Mapping[str, object]]:
+def _match_outputs(outs: tuple[Output, ...], olds: tuple[Mapping[str, object], ...]) -> list[Mapping[str, object]]:
     """For each output what the file said about it: by path, and for a lone renamed output by position."""
     by_path = {_stored_path(str(old.get("path"))): old for old in olds}
     if len(outs) == len(olds) == 1:

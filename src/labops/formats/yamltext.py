@@ -146,11 +146,7 @@ def _is_plain(text: str) -> bool:
     if _HEX.fullmatch(text):
         # digits alone are an integer, and with one `e` a float
         return text.endswith(".dir") or not text.replace("e", "", 1).isdigit()
-    return (
-        _PLAIN.fullmatch(text) is not None
-        and _NOT_PLAIN.search(text) is None
-        and text.lower() not in _RESERVED
-    )
+    return _PLAIN.fullmatch(text) is not None and _NOT_PLAIN.search(text) is None and text.lower() not in _RESERVED
 
 
 def _load_with_ruamel(text: str, *, name: str, code: str) -> object:
@@ -175,9 +171,7 @@ def _broken(error: Exception, text: str, *, name: str, code: str) -> InvalidInpu
     hint = f"correct '{name}', or restore it with 'git checkout {name}'"
     if _CONFLICT_MARK.search(text):
         hint = "the file holds git's conflict marks: keep one side and remove them"
-    return InvalidInput(
-        f"'{name}' is not valid YAML: {problem}{place}", code=code, hint=hint, path=name, line=line
-    )
+    return InvalidInput(f"'{name}' is not valid YAML: {problem}{place}", code=code, hint=hint, path=name, line=line)
 
 
 def _is_bounded(value: object) -> bool:
@@ -255,16 +249,23 @@ def update_yaml(previous: str, value: Mapping[str, object], *, name: str, code: 
     return _dump_with_ruamel(document)
 
 
-def update_with(previous: str, keys: Sequence[str], value: object) -> str:
-    """`previous` with the value at `keys` (mappings on the way are made when missing) replaced as a whole."""
-    from ruamel.yaml import YAML
+def update_with(previous: str, keys: Sequence[str], value: object, *, name: str, code: str) -> str:
+    """`previous` with the value at `keys` replaced as a whole; all else keeps place, comment and style.
 
-    document = YAML().load(previous) or {}
+    Raises `InvalidInput` (`code`) when `previous` is not a YAML mapping; the `keys` must lead somewhere.
+    """
+    document: Any = load_simple(previous)
+    is_simple = document is not None
+    if not is_simple:
+        load_yaml(previous, name=name, code=code)  # the same guards for a hostile text
+        from ruamel.yaml import YAML
+
+        document = YAML().load(previous)
     inner = document
     for key in keys[:-1]:
-        inner = inner.setdefault(key, {})
+        inner = inner[key]
     inner[keys[-1]] = value
-    return _dump_with_ruamel(document)
+    return dump_yaml(document) if is_simple else _dump_with_ruamel(document)
 
 
 def _apply_diff(source: object, target: object) -> None:
@@ -305,9 +306,7 @@ def _dump_simple(value: Mapping[str, object]) -> str | None:
     return "\n".join(lines)
 
 
-def _write_mapping(
-    lines: list[str], value: Mapping[str, object], indent: str, first: str | None = None
-) -> None:
+def _write_mapping(lines: list[str], value: Mapping[str, object], indent: str, first: str | None = None) -> None:
     prefix = indent if first is None else first
     for key, item in value.items():
         if _KEY.fullmatch(str(key)) is None or str(key).lower() in _RESERVED:

@@ -70,6 +70,10 @@ class Cache:
                 absent.update(oid for oid in wanted if oid[2:] not in present)
         return absent
 
+    def witness(self) -> bytes:
+        """Bytes that stay the same while no object comes or goes; empty when that cannot be told."""
+        return fs.witness(self.base)
+
     def unverified(self, oids: Iterable[Oid]) -> list[Oid]:
         """The present ones among `oids` that nobody hashed since they last changed."""
         found = []
@@ -171,6 +175,16 @@ class Cache:
             hint="add copy as the last choice: lab config cache.type hardlink,symlink,copy",
             path=target,
         )
+
+    def is_linked(self, oid: Oid, path: str, kind: str) -> bool:
+        """True when the workspace file `path` is that kind of link to the object."""
+        source = self.path(oid)
+        try:
+            if kind == "symlink":
+                return os.path.islink(path) and os.readlink(path) == os.path.abspath(source)
+            return os.path.samefile(path, source) and not os.path.islink(path)
+        except OSError:
+            return False
 
     def save(self) -> None:
         """Write down what was verified; silent for members who may only read the cache."""

@@ -12,8 +12,9 @@ import os
 import stat as stat_bits
 import threading
 from array import array
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Self
 
 from labops.drivers import fs
 from labops.errors import Conflict, InvalidInput
@@ -23,6 +24,7 @@ from labops.model import HERE, Entry, Oid, RelPath, Tree, file_tree
 IsIgnored = Callable[[str, bool], bool]
 """(path relative to the project root, is it a folder) → is it left out by `.dvcignore`."""
 
+_U64 = (1 << 64) - 1
 _ALWAYS_LEFT_OUT = {".git", ".hg", ".dvc"}
 
 
@@ -95,6 +97,34 @@ class Recall:
                 self.known_names.add((folder, name))
         self._oids[folder] = found
 
+    @classmethod
+    def of_rows(cls, scan: Scan, rows: Mapping[RelPath, tuple[bytes, Oid]]) -> Self:
+        """A recall from path → (packed fingerprint, oid) instead of a state file."""
+        by_folder: dict[str, dict[str, tuple[bytes, Oid]]] = {}
+        for path, row in rows.items():
+            folder, _, name = path.rpartition("/")
+            by_folder.setdefault(folder, {})[name] = row
+        if HERE in rows:
+            by_folder = {HERE: {os.path.basename(scan.path): rows[HERE]}}
+        table = StateTable()
+        for folder, files in by_folder.items():
+            digests = bytes.fromhex("".join(oid for _, oid in files.values()))
+            stats = b"".join(packed for packed, _ in files.values())
+            table.directories[folder] = Columns(join_names(list(files)), stats, digests)
+        return cls(scan, table)
+
+    def rows(self) -> dict[RelPath, tuple[bytes, Oid]]:
+        """Path → (packed fingerprint, oid) of every known file."""
+        rows: dict[RelPath, tuple[bytes, Oid]] = {}
+        for folder, listing in self.scan.folders.items():
+            prefix = folder + "/" if folder else ""
+            packed = listing.stats.tobytes()
+            for index, (name, oid) in enumerate(zip(listing.names, self.oids(folder), strict=True)):
+                if oid is not None:
+                    path = RelPath(prefix + name) if self.scan.kind == "dir" else HERE
+                    rows[path] = (packed[index * 32 : index * 32 + 32], oid)
+        return rows
+
     def oids(self, folder: str) -> Sequence[Oid | None]:
         """The oids of one folder's files, in the order of its listing."""
         found = self._oids[folder]
@@ -105,12 +135,14 @@ class Recall:
         for folder in self._oids:
             yield from (oid for oid in self.oids(folder) if oid is not None)
 
-    def learn(self, folder: str, index: int, oid: Oid) -> None:
-        """A file was read: this is its oid."""
+    def learn(self, folder: str, index: int, hashed: fs.Hashed) -> None:
+        """A file was read: this is its oid, and the fingerprint that goes with it."""
         found = self._oids[folder]
         if isinstance(found, Columns):
             found = self._oids[folder] = list(found.oids())
-        found[index] = oid
+        found[index] = hashed.oid
+        row = [number & _U64 for number in hashed.fingerprint]
+        self.scan.folders[folder].stats[4 * index : 4 * index + 4] = array("Q", row)
 
     def entries(self) -> list[Entry]:
         """Every file with its oid and size, sorted by path; all must be known by now."""
@@ -178,7 +210,7 @@ class Workspace:
             return self._scan_dir(path)
         if not stat_bits.S_ISREG(st.st_mode):
             raise _odd(path, "special")
-        stats = array("Q", [number & (1 << 64) - 1 for number in fs.fingerprint(st)])
+        stats = array("Q", [number & _U64 for number in fs.fingerprint(st)])
         name = os.path.basename(path)
         links = [name] if os.path.islink(path) else []
         executables = [name] if st.st_mode & 0o111 else []
@@ -258,14 +290,15 @@ class Workspace:
             fs.remove_workbench(self._bench)
             self._bench = ""
 
-    def place(self, made: str, path: str) -> None:
-        """Give the finished file `made` (see `temporary`) its place in the workspace, replacing a file there."""
+    def place(self, made: str, path: str) -> fs.Fingerprint:
+        """Give the finished file `made` (see `temporary`) its place, replacing a file there; its fingerprint."""
         self._make_parents(path)
         try:
             fs.rename(made, path)
         except BaseException:
             fs.remove(made)
             raise
+        return fs.stat(path)
 
     def _make_parents(self, path: str) -> None:
         """The folder of `path`, made where absent; a link among its parents is refused."""
@@ -287,9 +320,17 @@ class Workspace:
         if fs.link_parents(path, self.root) is None:
             fs.remove(path)
 
-    def prune(self, path: str) -> None:
-        """Remove the empty folders at and below `path`."""
-        fs.prune_folders(path)
+    def prune(self, emptied: Iterable[str], *, top: str, is_top_kept: bool) -> None:
+        """Remove the folders that deletions left empty, upwards to the output `top`."""
+        for folder in sorted(emptied, key=len, reverse=True):
+            while folder != top and folder.startswith(top + "/") and fs.remove_folder(folder):
+                folder = os.path.dirname(folder)
+        if not is_top_kept:
+            fs.remove_folder(top)
+
+    def make_folder(self, path: str) -> None:
+        """Make the folder of an output that has no files."""
+        self._make_parents(os.path.join(path, "file"))
 
 
 def _check_name(name: str, prefix: str) -> None:

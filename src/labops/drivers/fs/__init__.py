@@ -25,11 +25,12 @@ from labops.drivers.fs.folders import (
     make_folder,
     make_workbench,
     names_in,
-    prune_folders,
+    remove_folder,
     remove_workbench,
     sweep_workbenches,
+    witness,
 )
-from labops.drivers.fs.linking import hardlink, reflink, symlink
+from labops.drivers.fs.linking import hardlink, is_protected, reflink, symlink
 from labops.drivers.fs.reading import (
     CHUNK,
     Fingerprint,
@@ -59,6 +60,7 @@ __all__ = [
     "hardlink",
     "hash_bytes",
     "hash_file",
+    "is_protected",
     "link_parents",
     "list_folder",
     "make_folder",
@@ -67,11 +69,11 @@ __all__ = [
     "names_in",
     "new_file",
     "protect",
-    "prune_folders",
     "read_bytes",
     "read_cache_file",
     "reflink",
     "remove",
+    "remove_folder",
     "remove_workbench",
     "rename",
     "stat",
@@ -82,6 +84,7 @@ __all__ = [
     "sync_names",
     "translate",
     "translating",
+    "witness",
     "write_atomic",
     "write_cache_file",
     "write_new",

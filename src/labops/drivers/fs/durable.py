@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import ctypes
 import functools
 import os
 import stat as stat_bits
@@ -27,7 +26,9 @@ def write_atomic(path: str, data: bytes, *, mode: int | None = None) -> None:
         if mode is None:
             with contextlib.suppress(FileNotFoundError):
                 mode = stat_bits.S_IMODE(os.stat(real).st_mode)
-        fd = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o666)
+        # Made with its final mode: what is for one person only must not be readable for a moment either.
+        first_mode = 0o666 if mode is None else mode
+        fd = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, first_mode)
         try:
             write_all(fd, data)
             if mode is not None:
@@ -63,6 +64,8 @@ def read_bytes(path: str, *, limit: int | None = None) -> bytes:
 
 @functools.cache
 def _libc_syncfs() -> object | None:
+    import ctypes
+
     try:
         return ctypes.CDLL(None, use_errno=True).syncfs
     except (AttributeError, OSError):
@@ -83,6 +86,8 @@ def sync(folder: str, files: Sequence[str]) -> None:
             return
         fd = os.open(folder, os.O_RDONLY | os.O_CLOEXEC)
         try:
+            import ctypes
+
             if syncfs(fd) != 0:  # type: ignore[operator]
                 number = ctypes.get_errno()
                 raise OSError(number, os.strerror(number), folder)

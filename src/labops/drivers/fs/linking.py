@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+import stat as stat_bits
 
 from labops.drivers.fs.failures import translate, translating
 
@@ -57,3 +58,10 @@ def symlink(source: str, target: str) -> bool:
         if error.errno in (errno.EPERM, errno.EOPNOTSUPP, errno.ENOSYS):
             return False
         raise translate(error, target) from error
+
+
+def is_protected(path: str) -> bool:
+    """True for a file that must not be edited in place: a link of any kind, or read-only."""
+    with translating(path):
+        st = os.lstat(path)
+    return stat_bits.S_ISLNK(st.st_mode) or st.st_nlink > 1 or not st.st_mode & 0o200

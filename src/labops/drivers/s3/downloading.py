@@ -72,7 +72,12 @@ def _by_ranges(
 ) -> bool:
     """Fetch by ranges; False, with nothing left behind, when the store does not honour them."""
     partial = resume_path or target
-    fd = os.open(partial, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666)
+    try:
+        fd = os.open(partial, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666)
+    except OSError:
+        if resume_path is None:
+            raise
+        return _by_ranges(bucket, key, target, size, watch, None)
     try:
         if resume_path and not _is_alone(fd):
             # Another process is fetching the same object: do not mix, fetch it for ourselves.

@@ -12,8 +12,9 @@ from collections.abc import Mapping
 class Journal:
     """Append-only record of finished parts at `path`; with no path it remembers nothing.
 
-    A record made for anything but `subject` (another size, another part length) is started anew. A torn last
-    line, the trace of a kill, is ignored.
+    It is a convenience: where it cannot be written the transfer goes on without one. A record made for
+    anything but `subject` (another size, another part length) is started anew. A torn last line, the trace of a
+    kill, is ignored.
     """
 
     def __init__(self, path: str | None, subject: Mapping[str, str | int]) -> None:
@@ -37,7 +38,7 @@ class Journal:
                 return False
             self.parts = {int(number): str(mark) for number, mark in rows}
             self.note = str(head.get("note", ""))
-        except (FileNotFoundError, ValueError, TypeError, AttributeError):
+        except (OSError, ValueError, TypeError, AttributeError):
             return False
         return True
 
@@ -46,20 +47,23 @@ class Journal:
         self.parts, self.note = {}, note
         if self._path:
             fresh = f"{self._path}.{os.getpid()}.{threading.get_ident()}"
-            with open(fresh, "w", encoding="utf-8") as file:
-                file.write(json.dumps({"subject": self._subject, "note": note}) + "\n")
-            os.replace(fresh, self._path)
+            try:
+                with open(fresh, "w", encoding="utf-8") as file:
+                    file.write(json.dumps({"subject": self._subject, "note": note}) + "\n")
+                os.replace(fresh, self._path)
+            except OSError:
+                self._path = None
 
     def done(self, number: int, mark: str = "") -> None:
         """Part `number` is finished; `mark` is kept with it."""
         with self._lock:
             self.parts[number] = mark
             if self._path:
-                with open(self._path, "a", encoding="utf-8") as file:
+                with contextlib.suppress(OSError), open(self._path, "a", encoding="utf-8") as file:
                     file.write(json.dumps([number, mark]) + "\n")
 
     def forget(self) -> None:
         """The transfer is over: remove the record."""
         if self._path:
-            with contextlib.suppress(FileNotFoundError):
+            with contextlib.suppress(OSError):
                 os.unlink(self._path)

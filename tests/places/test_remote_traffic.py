@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import fcntl
 import hashlib
 import json
 import os
@@ -632,3 +633,23 @@ def test_where_aws_itself_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
     assert not _s3("plain-bucket", keys).is_region_sure
     assert _s3("plain-bucket", {**keys, "ssl_verify": "false"}).verifies_tls is False
     assert _s3("plain-bucket", {**keys, "ssl_verify": "/ca.pem"}).ca_file == "/ca.pem"
+
+
+@pytest.mark.usefixtures("small_parts")
+def test_two_processes_that_fetch_the_same_object_do_not_mix(
+    on_ministack: Any, between: Proxy, opened: Callable[..., Remote], large: tuple[str, bytes], tmp_path: Path
+) -> None:
+    _, data = large
+    oid = oid_of(data)
+    on_ministack.put(key_of(oid), data)
+    between.rule = lambda asked: 403 if asked.kind == "GET" and len(between.asked) > 10 else None
+    with pytest.raises(AccessDenied):
+        opened().download(oid, str(tmp_path / "t"))
+    between.rule = lambda _: None
+    partial = next((tmp_path / "state").rglob(f"down-{oid}"))
+    before = partial.read_bytes()
+    with open(partial, "rb") as other:
+        fcntl.flock(other, fcntl.LOCK_EX)
+        opened().download(oid, str(tmp_path / "t"))
+        assert (tmp_path / "t").read_bytes() == data
+        assert partial.read_bytes() == before

@@ -9,6 +9,7 @@ from typing import Any
 
 import boto3
 import pytest
+from botocore import UNSIGNED
 from botocore.config import Config
 
 from labops.model import RemoteSettings
@@ -28,10 +29,14 @@ class S3Backing:
             "s3",
             endpoint_url=server.endpoint,
             region_name=server.region,
-            aws_access_key_id=server.key_id,
-            aws_secret_access_key=server.secret,
+            aws_access_key_id=server.key_id or None,
+            aws_secret_access_key=server.secret or None,
             verify=server.ca_file,
-            config=Config(request_checksum_calculation="when_required", s3={"addressing_style": "path"}),
+            config=Config(
+                request_checksum_calculation="when_required",
+                s3={"addressing_style": "path"},
+                signature_version=None if server.key_id else UNSIGNED,
+            ),
         )
         self.bucket = f"lab-bucket-{next(_numbers)}"
         self.client.create_bucket(Bucket=self.bucket)
@@ -112,3 +117,13 @@ def on_ceph(ceph: tuple[Server, Server]) -> Iterator[S3Backing]:
 @pytest.fixture
 def on_ceph_tls(ceph: tuple[Server, Server]) -> Iterator[S3Backing]:
     yield from backing_on(ceph[1])
+
+
+@pytest.fixture(scope="session")
+def open_rclone() -> Iterator[Server]:
+    yield from _running(lambda: servers.rclone(is_open=True))
+
+
+@pytest.fixture
+def on_open_rclone(open_rclone: Server) -> Iterator[S3Backing]:
+    yield from backing_on(open_rclone)

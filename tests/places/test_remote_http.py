@@ -70,6 +70,18 @@ def test_overload_is_waited_for_and_then_said(backing: WebBacking) -> None:
         remote.close()
 
 
+def test_a_server_that_hides_absence_is_understood(backing: WebBacking) -> None:
+    backing.put(key_of(oid_of(b"x")), b"x")
+    with proxy(backing.settings.url) as between:
+        remote = open_remote(RemoteSettings("web", between.endpoint), HashName.MD5)
+        between.rule = lambda asked: None if asked.path.endswith(key_of(oid_of(b"x"))) else 403
+        assert remote.contains([oid_of(b"x"), oid_of(b"y")]) == {oid_of(b"x")}
+        remote.check()
+        with pytest.raises(AccessDenied):
+            remote.contains([oid_of(b"y")])
+        remote.close()
+
+
 def test_a_closed_port_is_told_within_seconds() -> None:
     remote = open_remote(RemoteSettings("web", f"http://127.0.0.1:{servers.free_port()}"), HashName.MD5)
     with pytest.raises(Unavailable):

@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+import errno
+import fcntl
 import hashlib
 import json
 import os
+import subprocess
+import sys
+import threading
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -15,7 +20,7 @@ import pytest
 
 from labops.drivers.s3 import bucket as s3_bucket
 from labops.drivers.s3 import downloading, uploading
-from labops.errors import AccessDenied, Corrupt, InvalidInput, LabError, Unavailable
+from labops.errors import AccessDenied, Corrupt, InvalidInput, LabError, NoSpace, Unavailable, Unsupported
 from labops.model import HashName, RemoteSettings
 from labops.places.remote import Remote, open_remote
 from labops.testing import servers
@@ -276,6 +281,80 @@ def test_a_store_that_breaks_ranges_is_found_out_once(on_rclone: Any, large: tup
     assert any("ignored" in path.read_text() for path in state.rglob("facts.json"))
 
 
+CHILD = """
+import sys
+from labops.drivers.s3 import bucket, downloading, uploading
+from labops.model import HashName, RemoteSettings
+from labops.places.remote import open_remote
+import json
+url, options, state, verb, oid, path, size = json.loads(sys.argv[1])
+uploading.MULTIPART_FROM, uploading.PART = 9 << 20, 5 << 20
+bucket.RANGED = downloading.RANGED = 6 << 20
+downloading.STEP = 1 << 20
+remote = open_remote(RemoteSettings("storage", url, options), HashName.MD5, state_dir=state)
+remote.upload(oid, path, size) if verb == "upload" else remote.download(oid, path)
+"""
+
+
+@pytest.mark.usefixtures("small_parts")
+@pytest.mark.parametrize("verb", ["upload", "download"])
+def test_a_killed_process_is_taken_up_by_the_next(
+    verb: str, on_ministack: Any, between: Proxy, large: tuple[str, bytes], tmp_path: Path
+) -> None:
+    source, data = large
+    oid, state = oid_of(data), str(tmp_path / "state")
+    path = source if verb == "upload" else str(tmp_path / "t")
+    if verb == "download":
+        on_ministack.put(key_of(oid), data)
+    stuck, passed = threading.Event(), threading.Event()
+
+    def hang(asked: Asked) -> int | None:
+        if "partNumber=4" in asked.query or (asked.kind == "GET" and len(between.asked) > 12):
+            stuck.set()
+            passed.wait(20)
+        return None
+
+    between.rule = hang
+    settings = on_ministack.at(between.endpoint)
+    arguments = json.dumps([settings.url, dict(settings.options), state, verb, oid, path, len(data)])
+    child = subprocess.Popen([sys.executable, "-c", CHILD, arguments])
+    try:
+        assert stuck.wait(20)
+        time.sleep(0.3)
+    finally:
+        child.kill()
+        child.wait()
+        passed.set()
+    assert verb == "upload" or not Path(path).exists()
+    assert verb == "download" or on_ministack.get(key_of(oid)) is None
+    record = next(Path(state).rglob(f"*{oid}{'.json' if verb == 'download' else ''}"))
+    done = len(record.read_text().splitlines()) - 1
+    assert done > 0
+    between.rule = lambda _: None
+    between.asked.clear()
+    remote = open_remote(settings, HashName.MD5, state_dir=state)
+    if verb == "upload":
+        remote.upload(oid, path, len(data))
+        assert between.counts()["PART"] <= 5 - done
+        assert on_ministack.get(key_of(oid)) == data
+    else:
+        remote.download(oid, path)
+        assert between.counts()["GET"] == 1 + 24 - done
+        assert Path(path).read_bytes() == data
+    remote.close()
+
+
+@pytest.mark.usefixtures("small_parts")
+def test_a_large_damaged_source_never_gets_the_name_nor_leaves_parts(
+    on_ministack: Any, remote: Remote, large: tuple[str, bytes]
+) -> None:
+    source, data = large
+    with pytest.raises(Corrupt):
+        remote.upload(oid_of(data + b"x"), source, len(data))
+    assert on_ministack.keys() == set()
+    assert not on_ministack.client.list_multipart_uploads(Bucket=on_ministack.bucket).get("Uploads")
+
+
 # -- faults ---------------------------------------------------------------------------------------------
 
 
@@ -440,3 +519,137 @@ def test_large_uploads_share_a_few_threads(
     for oid, data in files.items():
         assert on_ministack.get(key_of(oid)) == data
         assert (tmp_path / f"{oid}.back").read_bytes() == data
+
+
+def test_no_credentials_is_said_as_such_by_every_call(
+    on_ministack: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
+    keys = ("access_key_id", "secret_access_key")
+    options = {name: value for name, value in on_ministack.settings.options.items() if name not in keys}
+    remote = open_remote(RemoteSettings("storage", on_ministack.settings.url, options), HashName.MD5)
+    (tmp_path / "f").write_bytes(b"x")
+    attempts: tuple[Callable[[], object], ...] = (
+        remote.check,
+        lambda: remote.contains([oid_of(b"x")]),
+        lambda: remote.contains(list(sample(9))),
+        lambda: remote.read(oid_of(b"x")),
+        lambda: remote.upload(oid_of(b"x"), str(tmp_path / "f"), 1),
+        lambda: remote.delete([oid_of(b"x")]),
+    )
+    for attempt in attempts:
+        with pytest.raises(AccessDenied) as caught:
+            attempt()
+        assert caught.value.code == "no-credentials"
+    remote.close()
+
+
+@pytest.mark.parametrize("size", [10, 9 * MIB, 23 * MIB])
+@pytest.mark.usefixtures("small_parts")
+def test_a_full_disk_leaves_no_file(
+    size: int, on_ministack: Any, remote: Remote, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    data = os.urandom(size)
+    on_ministack.put(key_of(oid_of(data)), data)
+
+    def full(*_: object) -> int:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(downloading.os, "write", full)
+        patch.setattr(downloading.os, "pwrite", full)
+        with pytest.raises(NoSpace) as caught:
+            remote.download(oid_of(data), str(tmp_path / "t"))
+    assert caught.value.code == "disk-full"
+    assert not (tmp_path / "t").exists()
+
+
+@pytest.mark.usefixtures("small_parts")
+def test_a_state_folder_that_cannot_be_used_is_done_without(
+    on_ministack: Any, large: tuple[str, bytes], tmp_path: Path
+) -> None:
+    source, data = large
+    (tmp_path / "file").write_bytes(b"")
+    remote = open_remote(on_ministack.settings, HashName.MD5, state_dir=str(tmp_path / "file" / "state"))
+    remote.upload(oid_of(data), source, len(data))
+    remote.download(oid_of(data), str(tmp_path / "t"))
+    assert (tmp_path / "t").read_bytes() == data
+    remote.close()
+
+
+def test_options_of_uploads_reach_the_store(
+    on_ministack: Any, between: Proxy, opened: Callable[..., Remote], tmp_path: Path
+) -> None:
+    remote = opened(acl="bucket-owner-full-control", sse="AES256")
+    for data in (b"small", os.urandom(9 * MIB)):
+        (tmp_path / "f").write_bytes(data)
+        remote.upload(oid_of(data), str(tmp_path / "f"), len(data))
+        key = on_ministack.prefix + key_of(oid_of(data))
+        head = on_ministack.client.head_object(Bucket=on_ministack.bucket, Key=key)
+        assert head["ServerSideEncryption"] == "AES256"
+        assert on_ministack.get(key_of(oid_of(data))) == data
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"acl": "private", "grant_read": "id=1"},
+        {"sse_kms_key_id": "k", "sse_customer_key": "MTIzNA=="},
+        {"sse_customer_key": "not base64!"},
+        {"read_timeout": "soon"},
+    ],
+)
+def test_options_that_cannot_be_are_refused_at_once(options: dict[str, str]) -> None:
+    with pytest.raises(InvalidInput) as caught:
+        open_remote(RemoteSettings("r", "s3://bucket/x", options), HashName.MD5)
+    assert caught.value.code == "bad-remote-option"
+
+
+def test_urls_that_labops_does_not_reach_are_left_to_dvc() -> None:
+    for url in ("ssh://host/path", "gdrive://id", "hdfs://host/x", "webdavs://host/x", "oss://bucket"):
+        with pytest.raises(Unsupported) as caught:
+            open_remote(RemoteSettings("r", url), HashName.MD5)
+        assert caught.value.code == "unsupported-remote"
+        assert "dvc" in caught.value.hint
+    for url in ("relative/path", "s3://", "s3:///x"):
+        with pytest.raises(InvalidInput):
+            open_remote(RemoteSettings("r", url), HashName.MD5)
+
+
+def test_where_aws_itself_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
+    from labops.places.remote.opening import _s3
+
+    keys = {"access_key_id": "k", "secret_access_key": "s"}
+    for bucket, options, endpoint in (
+        ("plain-bucket", {"region": "eu-west-1"}, "https://plain-bucket.s3.eu-west-1.amazonaws.com"),
+        ("dotted.bucket", {"region": "eu-west-1"}, "https://s3.eu-west-1.amazonaws.com"),
+        ("plain-bucket", {"region": "cn-north-1"}, "https://plain-bucket.s3.cn-north-1.amazonaws.com.cn"),
+        ("plain-bucket", {"region": "us-east-1", "use_ssl": "false"}, "http://plain-bucket.s3.us-east-1.amazonaws.com"),
+        ("plain-bucket", {"endpointurl": "https://own.example:9000/"}, "https://own.example:9000"),
+    ):
+        settings = _s3(bucket, {**keys, **options})
+        assert settings.endpoint == endpoint
+        assert settings.is_region_sure
+    assert not _s3("plain-bucket", keys).is_region_sure
+    assert _s3("plain-bucket", {**keys, "ssl_verify": "false"}).verifies_tls is False
+    assert _s3("plain-bucket", {**keys, "ssl_verify": "/ca.pem"}).ca_file == "/ca.pem"
+
+
+@pytest.mark.usefixtures("small_parts")
+def test_two_processes_that_fetch_the_same_object_do_not_mix(
+    on_ministack: Any, between: Proxy, opened: Callable[..., Remote], large: tuple[str, bytes], tmp_path: Path
+) -> None:
+    _, data = large
+    oid = oid_of(data)
+    on_ministack.put(key_of(oid), data)
+    between.rule = lambda asked: 403 if asked.kind == "GET" and len(between.asked) > 10 else None
+    with pytest.raises(AccessDenied):
+        opened().download(oid, str(tmp_path / "t"))
+    between.rule = lambda _: None
+    partial = next((tmp_path / "state").rglob(f"down-{oid}"))
+    before = partial.read_bytes()
+    with open(partial, "rb") as other:
+        fcntl.flock(other, fcntl.LOCK_EX)
+        opened().download(oid, str(tmp_path / "t"))
+        assert (tmp_path / "t").read_bytes() == data
+        assert partial.read_bytes() == before

@@ -80,12 +80,21 @@ class Site:
         self._accept(response)
         return int(response.headers.get("content-length", -1))
 
-    def sizes(self, urls: Collection[str]) -> dict[str, int | None]:
-        """`size` of each url, asked in parallel."""
+    def sizes(self, urls: Collection[str]) -> dict[str, int | AccessDenied | None]:
+        """`size` of each url, asked in parallel; a refusal (403) is the value, since many servers hide absence."""
         if not urls:
             return {}
+
+        def ask(url: str) -> int | AccessDenied | None:
+            try:
+                return self.size(url)
+            except AccessDenied as refusal:
+                if refusal.fields.get("status") != 403:
+                    raise
+                return refusal
+
         with ThreadPoolExecutor(min(_ASKERS, len(urls)), "labops-ask") as pool:
-            return dict(zip(urls, pool.map(self.size, urls), strict=True))
+            return dict(zip(urls, pool.map(ask, urls), strict=True))
 
     def stream(self, url: str, write: Callable[[bytes], None]) -> int:
         """Fetch `url`; `write` gets its bytes in order. Goes on where a broken connection stopped.

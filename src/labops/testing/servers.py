@@ -9,6 +9,7 @@ then on `PATH`, then in `.cache/peers/bin` of the repository.
 
 from __future__ import annotations
 
+import base64
 import contextlib
 import functools
 import http.server
@@ -164,13 +165,31 @@ def iam_user(endpoint: str, root: str, root_secret: str, name: str, resource: st
 
 
 @contextlib.contextmanager
-def rclone(folder: str | None = None) -> Iterator[Server]:
-    """The weak server: `rclone serve s3` over memory or `folder` (ranges broken, conditions ignored)."""
+def rclone(folder: str | None = None, *, is_open: bool = False) -> Iterator[Server]:
+    """The weak server: `rclone serve s3` over memory or `folder` (ranges broken, conditions ignored).
+
+    With `is_open` it asks for no key, so it can stand in for the XML interface of Google Cloud Storage.
+    """
     port = free_port()
     command = [program("rclone"), "--config", "", "serve", "s3", "--addr", f"127.0.0.1:{port}"]
-    command += ["--auth-key", "weakkey,weaksecret", folder or ":memory:"]
+    command += [] if is_open else ["--auth-key", "weakkey,weaksecret"]
+    command += [folder or ":memory:"]
     with _process(command, port):
         yield Server("rclone", f"http://127.0.0.1:{port}", "weakkey", "weaksecret")
+
+
+AZURE_ACCOUNT = "devstoreaccount1"
+AZURE_KEY = base64.b64encode(b"labops" * 10 + b"keys").decode()
+
+
+@contextlib.contextmanager
+def azurite() -> Iterator[Server]:
+    """Azurite's blob service in memory, with one account; the container must be made by the test."""
+    port = free_port()
+    command = [program("azurite-blob"), "--blobHost", "127.0.0.1", "--blobPort", str(port)]
+    command += ["--inMemoryPersistence", "--silent", "--skipApiVersionCheck", "--disableTelemetry"]
+    with _process(command, port, {"AZURITE_ACCOUNTS": f"{AZURE_ACCOUNT}:{AZURE_KEY}"}):
+        yield Server("azurite", f"http://127.0.0.1:{port}/{AZURE_ACCOUNT}", AZURE_ACCOUNT, AZURE_KEY)
 
 
 class _QuietHandler(http.server.SimpleHTTPRequestHandler):

@@ -10,7 +10,7 @@ import threading
 import xml.etree.ElementTree as ET
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, as_completed
-from typing import TYPE_CHECKING, Final, NamedTuple, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, Protocol, TypeVar
 from urllib.parse import unquote_plus
 
 from labops.drivers.s3.faults import (
@@ -278,6 +278,9 @@ class Bucket:
                 obstore.delete(self._store, some)
             except Exception as error:
                 fault = read_exception(error)
+                if not self.is_s3 and is_absence(fault):
+                    self.prove()
+                    continue
                 if not self.is_s3 or fault.status not in {0, 400, 403, 404, 405, 501} or fault.code == "NoSuchBucket":
                     raise self._error(error, "s3:DeleteObject") from error
                 # Ceph wants the right on the bucket itself for a bulk request; others do not know it at all.
@@ -306,11 +309,13 @@ class Bucket:
 
     def prove(self) -> None:
         """Return if the bucket is known to exist; asks at most once. Raises `no-such-bucket` otherwise."""
-        if self._is_proven or not self.is_s3:
+        if self._is_proven:
             return
-        fault = self._probe()
+        fault = self._probe() if self.is_s3 else None
         if fault and fault.code == "NoSuchBucket":
             raise lab_error(fault, self.wire.where("s3:ListBucket"))
+        if not self.is_s3:
+            next(self._list_native(self._prefix + "/"), None)
         self._is_proven = True
 
     def check(self) -> None:
@@ -370,6 +375,15 @@ class Bucket:
     def _where(self, action: str) -> Where:
         where = self.wire.where(action)
         return where if self.is_s3 else where._replace(scheme=self.settings.kind)
+
+
+def settle(futures: Collection[Future[Any]]) -> None:
+    """Leave no thread that still works on a file of ours: cancel what waits, await what runs."""
+    for future in futures:
+        future.cancel()
+    for future in futures:
+        if not future.cancelled():
+            future.exception()
 
 
 def read_page(body: bytes) -> tuple[list[Row], str]:

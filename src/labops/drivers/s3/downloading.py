@@ -10,7 +10,7 @@ from collections.abc import Callable
 from concurrent.futures import Future
 from typing import Final
 
-from labops.drivers.s3.bucket import RANGED, Bucket, Watch
+from labops.drivers.s3.bucket import RANGED, Bucket, Watch, settle
 from labops.drivers.s3.faults import disk_error
 from labops.drivers.s3.journal import Journal
 from labops.errors import Corrupt, LabError
@@ -72,7 +72,12 @@ def _by_ranges(
 ) -> bool:
     """Fetch by ranges; False, with nothing left behind, when the store does not honour them."""
     partial = resume_path or target
-    fd = os.open(partial, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666)
+    try:
+        fd = os.open(partial, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666)
+    except OSError:
+        if resume_path is None:
+            raise
+        return _by_ranges(bucket, key, target, size, watch, None)
     try:
         if resume_path and not _is_alone(fd):
             # Another process is fetching the same object: do not mix, fetch it for ourselves.
@@ -133,18 +138,9 @@ def _fill(
             return True, False
         raise
     finally:
-        _settle(futures)
+        settle(futures)
     journal.forget()
     return is_resumed, True
-
-
-def _settle(futures: list[Future[bool]]) -> None:
-    """Leave no thread that still writes to our file."""
-    for future in futures:
-        future.cancel()
-    for future in futures:
-        if not future.cancelled():
-            future.exception()
 
 
 def _show(fd: int, start: int, end: int, judge: Watch) -> None:

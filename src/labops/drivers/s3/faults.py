@@ -142,24 +142,25 @@ def _place(where: Where) -> str:
 
 
 def _denied(_: Fault, where: Where) -> LabError:
-    arn = f"arn:aws:s3:::{where.bucket}"
-    if where.action not in {"s3:ListBucket", "s3:GetBucketLocation"}:
-        arn += f"/{where.prefix}/*" if where.prefix else "/*"
+    action = where.action
     who = f"key '{where.key_id}'" if where.key_id else "anonymous access"
-    if where.scheme == "s3":
-        hint = f"ask the administrator to allow {where.action} on {arn}"
-        if not where.key_id:
-            hint = "the bucket is not public: configure credentials (a profile, or access_key_id)"
-    else:
-        hint = f"ask the administrator for the right to {where.action.removeprefix('s3:')} in this bucket"
+    arn = f"arn:aws:s3:::{where.bucket}"
+    if action != "s3:ListBucket":
+        arn += f"/{where.prefix}/*" if where.prefix else "/*"
+    hint = f"ask the administrator to allow {action} on {arn}"
+    if where.scheme != "s3":
+        who, action = "these credentials", action.removeprefix("s3:")
+        hint = "ask the administrator for this right, or check the remote's credentials"
+    elif not where.key_id:
+        hint = "the bucket is not public: configure credentials (a profile, or access_key_id)"
     return AccessDenied(
-        f"{who} may not do {where.action} in '{_place(where)}'",
+        f"{who} may not do {action} in '{_place(where)}'",
         code="access-denied",
         hint=hint,
         key_id=where.key_id or None,
         bucket=where.bucket,
         prefix=where.prefix,
-        action=where.action,
+        action=action,
     )
 
 

@@ -12,8 +12,9 @@ from collections.abc import Mapping
 class Journal:
     """Append-only record of finished parts at `path`; with no path it remembers nothing.
 
-    A record made for anything but `subject` (another size, another part length) is started anew. A torn last
-    line, the trace of a kill, is ignored.
+    It is a convenience: where it cannot be written the transfer goes on without one. A record made for
+    anything but `subject` (another size, another part length) is started anew. A torn last line, the trace of a
+    kill, is ignored.
     """
 
     def __init__(self, path: str | None, subject: Mapping[str, str | int]) -> None:
@@ -28,18 +29,17 @@ class Journal:
 
     def _load(self, path: str) -> bool:
         try:
-            with open(path, encoding="utf-8") as file:
-                lines = file.read().split("\n")[:-1]
-        except (FileNotFoundError, UnicodeDecodeError):
-            return False
-        try:
+            with open(path, "r+", encoding="utf-8") as file:
+                *lines, torn = file.read().split("\n")
+                if torn:  # the trace of a kill: the next line must not be glued to it
+                    file.truncate(file.tell() - len(torn.encode()))
             head, *rows = [json.loads(line) for line in lines]
-        except ValueError:
+            if head.get("subject") != self._subject:
+                return False
+            self.parts = {int(number): str(mark) for number, mark in rows}
+            self.note = str(head.get("note", ""))
+        except (OSError, ValueError, TypeError, AttributeError):
             return False
-        if not isinstance(head, dict) or head.get("subject") != self._subject:
-            return False
-        self.note = str(head.get("note", ""))
-        self.parts = {int(number): str(mark) for number, mark in rows}
         return True
 
     def restart(self, note: str = "") -> None:
@@ -47,20 +47,23 @@ class Journal:
         self.parts, self.note = {}, note
         if self._path:
             fresh = f"{self._path}.{os.getpid()}.{threading.get_ident()}"
-            with open(fresh, "w", encoding="utf-8") as file:
-                file.write(json.dumps({"subject": self._subject, "note": note}) + "\n")
-            os.replace(fresh, self._path)
+            try:
+                with open(fresh, "w", encoding="utf-8") as file:
+                    file.write(json.dumps({"subject": self._subject, "note": note}) + "\n")
+                os.replace(fresh, self._path)
+            except OSError:
+                self._path = None
 
     def done(self, number: int, mark: str = "") -> None:
         """Part `number` is finished; `mark` is kept with it."""
         with self._lock:
             self.parts[number] = mark
             if self._path:
-                with open(self._path, "a", encoding="utf-8") as file:
+                with contextlib.suppress(OSError), open(self._path, "a", encoding="utf-8") as file:
                     file.write(json.dumps([number, mark]) + "\n")
 
     def forget(self) -> None:
         """The transfer is over: remove the record."""
         if self._path:
-            with contextlib.suppress(FileNotFoundError):
+            with contextlib.suppress(OSError):
                 os.unlink(self._path)

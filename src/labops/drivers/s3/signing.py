@@ -35,8 +35,9 @@ def quote_path(path: str) -> str:
 
 
 def quote_query(query: Sequence[tuple[str, str]]) -> str:
-    """`query` sorted and encoded, the same for the request line and the signature."""
-    return "&".join(f"{quote(k, safe='-_.~')}={quote(v, safe='-_.~')}" for k, v in sorted(query))
+    """`query` encoded, then sorted, the same for the request line and the signature."""
+    pairs = sorted((quote(name, safe="-_.~"), quote(value, safe="-_.~")) for name, value in query)
+    return "&".join(f"{name}={value}" for name, value in pairs)
 
 
 def sign(

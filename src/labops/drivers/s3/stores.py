@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from labops.drivers.s3.faults import disk_error
 from labops.drivers.s3.wire import BucketSettings
+from labops.errors import InvalidInput
 
 if TYPE_CHECKING:
     from obstore.store import ObjectStore
@@ -14,9 +15,7 @@ if TYPE_CHECKING:
 
 def open_store(settings: BucketSettings) -> ObjectStore:
     """The obstore client for `settings`."""
-    from obstore.store import AzureStore, GCSStore, S3Store
-
-    endpoint, native = settings.endpoint, dict(settings.native)
+    endpoint = settings.endpoint
     client: dict[str, Any] = {
         "allow_http": endpoint.startswith("http://"),
         "allow_invalid_certificates": not settings.verifies_tls,
@@ -38,11 +37,33 @@ def open_store(settings: BucketSettings) -> ObjectStore:
         "retry_timeout": timedelta(minutes=2),
         "backoff": {"init_backoff": timedelta(milliseconds=100), "max_backoff": timedelta(seconds=8), "base": 2},
     }
-    common: dict[str, Any] = {"client_options": client, "retry_config": retry}
-    if settings.kind == "gs":
-        return GCSStore(settings.bucket, config=native, **common)  # type: ignore[arg-type]
-    if settings.kind == "azure":
-        return AzureStore(settings.bucket, config=native, **common)  # type: ignore[arg-type]
+    make = {"gs": _gcs, "azure": _azure}.get(settings.kind, _s3)
+    try:
+        return make(settings, {"client_options": client, "retry_config": retry})
+    except Exception as error:
+        raise InvalidInput(
+            f"the options of the remote with bucket '{settings.bucket}' cannot be used",
+            code="bad-remote-option",
+            hint="check its url, its credentials file and its certificate file",
+            bucket=settings.bucket,
+        ) from error
+
+
+def _gcs(settings: BucketSettings, common: dict[str, Any]) -> ObjectStore:
+    from obstore.store import GCSStore
+
+    return GCSStore(settings.bucket, config=dict(settings.native), **common)  # type: ignore[arg-type]
+
+
+def _azure(settings: BucketSettings, common: dict[str, Any]) -> ObjectStore:
+    from obstore.store import AzureStore
+
+    return AzureStore(settings.bucket, config=dict(settings.native), **common)  # type: ignore[arg-type]
+
+
+def _s3(settings: BucketSettings, common: dict[str, Any]) -> ObjectStore:
+    from obstore.store import S3Store
+
     return S3Store(settings.bucket, config=_s3_config(settings), **common, **_provider(settings))  # type: ignore[arg-type]
 
 

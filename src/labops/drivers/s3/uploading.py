@@ -5,31 +5,24 @@ from __future__ import annotations
 import base64
 import hashlib
 import os
-import re
 import xml.etree.ElementTree as ET
+from collections import deque
 from collections.abc import Iterator
 from concurrent.futures import Future
-from typing import Final, NamedTuple
+from typing import Final
 from xml.sax.saxutils import escape
 
-from labops.drivers.s3.bucket import SMALL, Bucket, Watch
+from labops.drivers.s3.bucket import SMALL, Bucket, Watch, settle
 from labops.drivers.s3.faults import Fault, disk_error, lab_error
 from labops.drivers.s3.journal import Journal
 from labops.drivers.s3.wire import Answer, FileSlice
-from labops.errors import Conflict
+from labops.errors import Conflict, Corrupt
 
 MULTIPART_FROM: Final = 100 << 20
 """Bytes from which an upload is made in parts, as dvc does."""
 PART: Final = 50 << 20
 _MAX_PARTS: Final = 10_000
-_READ: Final = 1 << 20
-_MD5_ETAG = re.compile(r"[0-9a-f]{32}")
-
-
-class _Digests(NamedTuple):
-    whole: str
-    parts: tuple[str, ...]
-    """Base64 md5 of each part, as `Content-MD5` wants it."""
+_MIB: Final = 1 << 20
 
 
 def upload(bucket: Bucket, key: str, source: str, size: int, watch: Watch, journal_path: str | None = None) -> None:
@@ -42,18 +35,24 @@ def upload(bucket: Bucket, key: str, source: str, size: int, watch: Watch, journ
         bucket.put(key, _read(source, size, watch))
         return
     part = part_size(size)
-    digests = _examine(source, size, part, watch)
-    if not bucket.is_s3:
-        bucket.put_native(key, source, part)
-    elif size < MULTIPART_FROM:
-        bucket.put_stream(key, source, size, digests.whole)
+    if bucket.is_s3 and size >= MULTIPART_FROM:
+        _Parts(bucket, key, source, size, part, watch, journal_path).run()
+        return
+    whole = hashlib.md5()
+    for data in _pieces(source, size):
+        watch.update(data)
+        whole.update(data)
+    watch.finish()
+    if bucket.is_s3:
+        bucket.put_stream(key, source, size, _base64(whole.digest()))
     else:
-        _Parts(bucket, key, source, size, part, digests, journal_path).run()
+        bucket.put_native(key, source, part)
 
 
 def part_size(size: int) -> int:
     """Bytes per part: 50 MiB, or as many more whole MiB as keep the number of parts at 10,000."""
-    return max(PART, -(-size // _MAX_PARTS // (1 << 20) + 1) * (1 << 20) if size > PART * _MAX_PARTS else 0)
+    least = -(-size // _MAX_PARTS)
+    return max(PART, -(-least // _MIB) * _MIB)
 
 
 def _read(source: str, size: int, watch: Watch) -> bytes:
@@ -69,26 +68,18 @@ def _read(source: str, size: int, watch: Watch) -> bytes:
     return data
 
 
-def _examine(source: str, size: int, part: int, watch: Watch) -> _Digests:
-    """One pass over the file: what the watch says of it, and the digests by which the store checks us."""
-    whole, parts, got = hashlib.md5(), [], 0
+def _pieces(source: str, size: int, part: int = 1 << 60) -> Iterator[bytes]:
+    """The bytes of a file of `size` bytes, none of them across the border of two parts."""
+    got = 0
     try:
         with open(source, "rb", buffering=0) as file:
-            piece = hashlib.md5()
-            while data := file.read(min(_READ, part - got % part)):
+            while data := file.read(min(_MIB, part - got % part)):
                 got += len(data)
-                watch.update(data)
-                whole.update(data)
-                piece.update(data)
-                if got % part == 0 or got == size:
-                    parts.append(_base64(piece.digest()))
-                    piece = hashlib.md5()
+                yield data
     except OSError as error:
         raise disk_error(error, source) from error
     if got != size:
         raise _changed(source)
-    watch.finish()
-    return _Digests(_base64(whole.digest()), tuple(parts))
 
 
 def _base64(digest: bytes) -> str:
@@ -100,24 +91,30 @@ def _changed(source: str) -> Conflict:
 
 
 class _Parts:
-    """One multipart upload over raw requests."""
+    """One multipart upload over raw requests.
+
+    Parts leave as soon as they are read: each with the digest of just those bytes, by which the store checks
+    it. The object only gets its name when the watch has accepted the whole.
+    """
 
     def __init__(
-        self, bucket: Bucket, key: str, source: str, size: int, part: int, digests: _Digests, path: str | None
+        self, bucket: Bucket, key: str, source: str, size: int, part: int, watch: Watch, path: str | None
     ) -> None:
         self._bucket, self._wire, self._key = bucket, bucket.wire, key
-        self._source, self._size, self._part, self._digests = source, size, part, digests
-        subject: dict[str, str | int] = {"key": key, "bucket": bucket.settings.bucket}
-        subject |= {"size": size, "part": part, "md5": digests.whole}
-        self._journal = Journal(path, subject)
+        self._source, self._size, self._part, self._watch = source, size, part, watch
+        self._journal = Journal(path, {"key": key, "bucket": bucket.settings.bucket, "size": size, "part": part})
 
     def run(self) -> None:
         """Send what is missing, then give the object its name."""
-        finished = self._finished_parts() if self._journal.note else None
-        if finished is None:
+        held = self._held_parts() if self._journal.note else None
+        if held is None:
             self._journal.restart(self._begin())
-            finished = {}
-        etags = finished | self._send([n for n in range(1, len(self._digests.parts) + 1) if n not in finished])
+            held = {}
+        try:
+            etags = self._send(held)
+        except (Corrupt, Conflict):
+            self._abort()
+            raise
         self._complete(etags)
         self._journal.forget()
 
@@ -126,9 +123,14 @@ class _Parts:
         answer = self._wire.request("POST", self._key, [("uploads", "")], action="s3:PutObject", headers=headers)
         return _text(answer.body, "UploadId")
 
-    def _finished_parts(self) -> dict[int, str] | None:
-        """Etags of the parts that the store holds and that are right; None when it forgot the upload."""
-        found: dict[int, str] = {}
+    def _abort(self) -> None:
+        """Let the store forget the parts, which it would charge for; if it will not, its lifecycle rules do."""
+        self._wire.attempt("DELETE", self._key, [("uploadId", self._journal.note)])
+        self._journal.forget()
+
+    def _held_parts(self) -> dict[int, tuple[int, str]] | None:
+        """Size and etag of each part that the store holds; None when it forgot the upload."""
+        found: dict[int, tuple[int, str]] = {}
         marker = "0"
         while marker:
             query = [("uploadId", self._journal.note), ("part-number-marker", marker)]
@@ -138,50 +140,64 @@ class _Parts:
                     return None
                 raise lab_error(answer, self._wire.where("s3:ListMultipartUploadParts"))
             rows, marker = _read_parts(answer.body)
-            found |= {number: etag for number, size, etag in rows if self._is_right(number, size, etag)}
+            found |= {number: (size, etag) for number, size, etag in rows}
         return found
 
-    def _is_right(self, number: int, size: int, etag: str) -> bool:
-        if not 1 <= number <= len(self._digests.parts) or size != self._length(number):
+    def _is_right(self, number: int, length: int, md5: str, held: tuple[int, str] | None) -> bool:
+        if held is None or held[0] != length:
             return False
-        if _MD5_ETAG.fullmatch(etag) and _base64(bytes.fromhex(etag)) == self._digests.parts[number - 1]:
-            return True
         # Encrypted stores have other etags: then only a part that we saw accepted counts.
-        return self._journal.parts.get(number) == etag
+        return held[1] == md5 or self._journal.parts.get(number) == f"{md5} {held[1]}"
 
-    def _length(self, number: int) -> int:
-        return min(self._part, self._size - (number - 1) * self._part)
-
-    def _send(self, numbers: list[int]) -> dict[int, str]:
+    def _send(self, held: dict[int, tuple[int, str]]) -> dict[int, str]:
+        """Read the file once, sending each part that is not `held`; the etags of all parts."""
+        etags: dict[int, str] = {}
+        futures: dict[int, Future[str]] = {}
+        waiting: deque[Future[str]] = deque()
         try:
             fd = os.open(self._source, os.O_RDONLY | os.O_CLOEXEC)
         except OSError as error:
             raise disk_error(error, self._source) from error
-        futures: list[Future[str]] = []
         try:
-            futures = [self._bucket.movers.submit(self._send_one, fd, number) for number in numbers]
-            return {number: future.result() for number, future in zip(numbers, futures, strict=True)}
+            for number, length, md5 in self._read():
+                if self._is_right(number, length, md5, held.get(number)):
+                    etags[number] = held[number][1]
+                else:
+                    futures[number] = self._bucket.movers.submit(self._send_one, fd, number, length, md5)
+                    waiting.append(futures[number])
+                _drain(waiting)
+            return etags | {number: future.result() for number, future in futures.items()}
         finally:
-            for future in futures:
-                future.cancel()
-            for future in futures:
-                if not future.cancelled():
-                    future.exception()
+            settle(futures.values())
             os.close(fd)
 
-    def _send_one(self, fd: int, number: int) -> str:
-        start, length = (number - 1) * self._part, self._length(number)
+    def _read(self) -> Iterator[tuple[int, int, str]]:
+        """Number, length and md5 of each part in order; judges the whole at the end."""
+        number, length, piece = 1, 0, hashlib.md5()
+        for data in _pieces(self._source, self._size, self._part):
+            self._watch.update(data)
+            piece.update(data)
+            length += len(data)
+            if length == self._part:
+                yield number, length, piece.hexdigest()
+                number, length, piece = number + 1, 0, hashlib.md5()
+        if length:
+            yield number, length, piece.hexdigest()
+        self._watch.finish()
+
+    def _send_one(self, fd: int, number: int, length: int, md5: str) -> str:
+        start = (number - 1) * self._part
         answer = self._wire.request(
             "PUT",
             self._key,
             [("partNumber", str(number)), ("uploadId", self._journal.note)],
             action="s3:PutObject",
-            headers={"content-md5": self._digests.parts[number - 1], **self._bucket.settings.customer_headers},
+            headers={"content-md5": _base64(bytes.fromhex(md5)), **self._bucket.settings.customer_headers},
             body=lambda: FileSlice(fd, start, length),
             length=length,
         )
         etag = (answer.headers.get("etag") or "").strip('"')
-        self._journal.done(number, etag)
+        self._journal.done(number, f"{md5} {etag}")
         return etag
 
     def _complete(self, etags: dict[int, str]) -> None:
@@ -202,6 +218,12 @@ class _Parts:
         self._journal.forget()
         fault = answer if isinstance(answer, Fault) else Fault(500, "InternalError")
         raise lab_error(fault, self._wire.where("s3:PutObject"))
+
+
+def _drain(waiting: deque[Future[str]]) -> None:
+    """Drop what has ended from the front, raising its error: a refused upload must not read on for an hour."""
+    while waiting and waiting[0].done():
+        waiting.popleft().result()
 
 
 def _text(body: bytes, name: str) -> str:

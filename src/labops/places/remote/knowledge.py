@@ -28,11 +28,12 @@ class Knowledge:
         self._facts: dict[str, tuple[str, float]] = {}
         if state_dir is None:
             return
-        self._folder = os.path.join(state_dir, hashlib.md5(url.encode()).hexdigest())
-        with contextlib.suppress(LabError):
-            fs.make_folder(self._folder)
-            self._sweep(self._folder)
-            self._load(self._folder)
+        folder = os.path.join(state_dir, hashlib.md5(url.encode()).hexdigest())
+        with contextlib.suppress(LabError):  # it is a convenience: without it every transfer starts anew
+            fs.make_folder(folder)
+            self._sweep(folder)
+            self._load(folder)
+            self._folder = folder
 
     def get(self, name: str) -> str:
         """The fact `name` if it was observed lately, else ''."""

@@ -6,7 +6,7 @@ from collections.abc import Collection, Iterator
 
 from labops.drivers import fs
 from labops.drivers.http import Site
-from labops.errors import LabError, Unsupported
+from labops.errors import AccessDenied, LabError, Unsupported
 from labops.model import Event, HashName, Oid, OnEvent, ignore
 from labops.places.remote.layout import ContentCheck, base_of, tail_of
 
@@ -26,14 +26,21 @@ class WebRemote:
         return f"WebRemote({self.name!r}, {self.url!r}, {self._hash_name})"
 
     def contains(self, oids: Collection[Oid], *, on_event: OnEvent = ignore) -> set[Oid]:
-        """Which of `oids` the server has: one HEAD each, since a web server lists nothing."""
+        """Which of `oids` the server has: one HEAD each, since a web server lists nothing.
+
+        A server that answers 403 for what it does not have is believed once it has shown anything at all.
+        """
         urls = {self._url(oid): oid for oid in oids}
         if not urls:
             return set()
         on_event(Event("started", "query", total=len(urls)))
         sizes = self._site.sizes(urls)
         on_event(Event("finished", "query"))
-        return {urls[url] for url, size in sizes.items() if size is not None}
+        found = {urls[url] for url, size in sizes.items() if isinstance(size, int)}
+        refused = next((size for size in sizes.values() if isinstance(size, AccessDenied)), None)
+        if refused and not found:
+            raise refused
+        return found
 
     def download(self, oid: Oid, target: str) -> int:
         """Fetch into the new file `target`; `Corrupt` (`corrupt-download`), and no file, when it is damaged."""
@@ -82,8 +89,8 @@ class WebRemote:
         """Nothing to wait for."""
 
     def check(self) -> None:
-        """One request: somebody answers. A server says nothing of what it holds, so 404 is an answer too."""
-        self._site.size(self._base)
+        """One request: somebody answers. What a folder answers to says little, so 403 and 404 will do."""
+        self._site.sizes([self._base])
 
     def close(self) -> None:
         """Close idle connections."""

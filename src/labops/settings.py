@@ -8,6 +8,7 @@ import sys
 from collections.abc import Iterator
 
 from labops.drivers import fs
+from labops.drivers.git import Git
 from labops.errors import InvalidInput, LabError, NotFound
 from labops.formats.dvcconfig import (
     ConfigLevel,
@@ -22,6 +23,9 @@ from labops.formats.dvcconfig import (
 LEVELS = ("system", "global", "repo", "local")
 """In the order in which later ones override earlier ones."""
 PROJECT_LEVELS = frozenset({"repo", "local"})
+
+PRIVATE_FILES = (b"/config.local", b"/tmp", b"/cache")
+"""The lines of `.dvc/.gitignore`, in dvc's order."""
 
 _SIZE_LIMIT = 1 << 20
 _SECRET = re.compile(r"secret|password|passphrase|token|account_key|connection_string|sse_customer_key|auth_header")
@@ -114,6 +118,8 @@ def write_levels(changed: dict[str, ConfigLevel], root: str | None) -> None:
     except LabError:
         if _is_valid(before, root):
             raise
+    if root is not None and "local" in changed:
+        ignore_private_files(root)
     for level, config in changed.items():
         if config == before[level]:
             continue
@@ -121,6 +127,25 @@ def write_levels(changed: dict[str, ConfigLevel], root: str | None) -> None:
         fs.make_folder(os.path.dirname(path))
         is_private = level in {"local", "global"} and has_secret(config)
         fs.write_atomic(path, render_config(config).encode("utf-8"), mode=0o600 if is_private else None)
+
+
+def ignore_private_files(root: str) -> bool:
+    """Put back what is missing in `.dvc/.gitignore`, so that git never takes secrets or objects; True if it was.
+
+    dvc does the same whenever it starts. A project outside of git has no such file.
+    """
+    path = os.path.join(root, ".dvc", ".gitignore")
+    try:
+        text = fs.read_bytes(path, limit=_SIZE_LIMIT)
+    except NotFound:
+        if Git.find(root) is None:
+            return False
+        text = b""
+    missing = [line for line in PRIVATE_FILES if line not in text.splitlines()]
+    if missing:
+        start = text if not text or text.endswith(b"\n") else text + b"\n"
+        fs.write_atomic(path, start + b"".join(line + b"\n" for line in missing))
+    return bool(missing)
 
 
 def _is_valid(levels: dict[str, ConfigLevel], root: str | None) -> bool:

@@ -208,14 +208,18 @@ def test_a_closed_pipe_is_quiet(tmp_path):
     assert err == b""
 
 
-def test_interrupt_of_a_real_process(tmp_path):
+@pytest.mark.parametrize(("number", "expected"), [(signal.SIGINT, 130), (signal.SIGTERM, 143), (signal.SIGHUP, 129)])
+def test_a_stopped_process_gives_everything_back(tmp_path, number, expected):
     code = """
 import sys, types, time
 stub = types.ModuleType("labops.project")
 class Project:
     @staticmethod
     def find(start, wait_for_lock):
-        print("ready", flush=True); time.sleep(30)
+        try:
+            print("ready", flush=True); time.sleep(30)
+        finally:
+            print("given back", flush=True)
 stub.Project = Project
 sys.modules["labops.project"] = stub
 from labops.cli import main
@@ -225,9 +229,10 @@ sys.exit(main(["root"]))
         [sys.executable, "-c", code], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
     ) as process:
         assert process.stdout.readline() == "ready\n"
-        process.send_signal(signal.SIGINT)
+        process.send_signal(number)
         assert "run the same command again" in process.stderr.read()
-    assert process.returncode == 130
+        assert process.stdout.read() == "given back\n"
+    assert process.returncode == expected
 
 
 @pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])

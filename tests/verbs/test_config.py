@@ -102,6 +102,20 @@ def test_secrets_are_private(project):
     assert "--local" in warning
 
 
+def test_git_never_takes_what_is_private(project, tmp_path_factory):
+    path = Path(project) / ".dvc" / ".gitignore"
+    path.write_text("/tmp")
+    remotes.add(project, "r", "s3://b/p", "local")
+    assert path.read_text() == "/tmp\n/config.local\n/cache\n"
+    path.unlink()
+    assert settings.ignore_private_files(project)
+    assert path.read_text() == "/config.local\n/tmp\n/cache\n"
+    assert not settings.ignore_private_files(project)
+    bare = str(tmp_path_factory.mktemp("bare"))
+    init(bare, no_scm=True)
+    assert not settings.ignore_private_files(bare)
+
+
 def test_the_mode_of_a_file_is_kept(project):
     path = Path(project) / ".dvc" / "config"
     path.chmod(0o664)

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import contextlib
 import importlib
 import os
 import shlex
+import signal
 import sys
-from collections.abc import Sequence
+import threading
+from collections.abc import Iterator, Sequence
 
 import click
 
 from labops.cli.commands import ALIASES, COMMANDS, LEFT_TO_DVC, overview
-from labops.cli.failures import explain
+from labops.cli.failures import Stopped, explain
 from labops.cli.session import Session, accept_any_name, volume_options
 from labops.errors import InvalidInput, Unsupported
 
@@ -119,12 +122,34 @@ def run(words: Sequence[str]) -> int:
         from click.shell_completion import shell_complete
 
         return shell_complete(root, {}, "lab", COMPLETE_VARIABLE, instruction)
+    with _stopping_in_order():
+        try:
+            code = _invoke(session, list(words))
+            sys.stdout.flush()
+            return code
+        except BaseException as error:  # noqa: BLE001 (the last net of the process)
+            return explain(error, session, words)
+
+
+@contextlib.contextmanager
+def _stopping_in_order() -> Iterator[None]:
+    """Let a batch system or a closed terminal end us as Ctrl-C does: locks are given back, bars taken down."""
+
+    def stop(number: int, _frame: object) -> None:
+        raise Stopped(number)
+
+    names = (name for name in ("SIGTERM", "SIGHUP") if hasattr(signal, name))
+    numbers = [getattr(signal, name) for name in names]
+    # What `nohup` has set to be ignored stays ignored, and only the main thread may ask for signals.
+    is_main = threading.current_thread() is threading.main_thread()
+    taken = [number for number in numbers if is_main and signal.getsignal(number) is signal.SIG_DFL]
+    for number in taken:
+        signal.signal(number, stop)
     try:
-        code = _invoke(session, list(words))
-        sys.stdout.flush()
-        return code
-    except BaseException as error:  # noqa: BLE001 (the last net of the process)
-        return explain(error, session, words)
+        yield
+    finally:
+        for number in taken:
+            signal.signal(number, signal.SIG_DFL)
 
 
 def _invoke(session: Session, words: list[str]) -> int:

@@ -21,6 +21,14 @@ BUG = 1
 USAGE = 2
 
 
+class Stopped(KeyboardInterrupt):
+    """A signal that ends the process, other than Ctrl-C."""
+
+    def __init__(self, number: int) -> None:
+        super().__init__(number)
+        self.number = number
+
+
 def explain(error: BaseException, session: Session, words: Sequence[str]) -> int:
     """Tell the person (or the script, with `--json`) what happened; returns the exit code."""
     if isinstance(error, BrokenPipeError):
@@ -30,7 +38,7 @@ def explain(error: BaseException, session: Session, words: Sequence[str]) -> int
     if isinstance(error, (KeyboardInterrupt, click.Abort)):
         message = "interrupted; everything finished so far is kept, run the same command again to go on"
         print(f"\n{message}", file=sys.stderr)
-        return INTERRUPTED
+        return 128 + error.number if isinstance(error, Stopped) else INTERRUPTED
     code, facts = _facts(error, words)
     try:
         # A parse error may strike before the option was seen, so the words themselves count.

@@ -9,9 +9,9 @@ from labops.drivers.git import Git
 from labops.drivers.lock import RepositoryLock
 from labops.errors import Conflict, InvalidInput, NotFound
 from labops.model import Action, Outcome, Plan, Report, Result, Step
+from labops.settings import PRIVATE_FILES
 
-GITIGNORE = b"/config.local\n/tmp\n/cache\n"
-"""Byte for byte what dvc writes (and re-asserts on every start)."""
+GITIGNORE = b"".join(line + b"\n" for line in PRIVATE_FILES)
 NO_SCM_CONFIG = b"[core]\n    no_scm = True\n"
 DVCIGNORE = (
     b"# Files that `lab` and `dvc` should leave out, in the syntax of .gitignore.\n"

@@ -30,7 +30,7 @@ check: $(VENV)/.check
 	$(BIN)/mkdocs build --strict --quiet
 
 bench: $(VENV)/.run
-	$(BIN)/python bench/run.py $(if $(ONLY),--only "$(ONLY)") $(if $(SCALE),--scale $(SCALE)) $(BENCH_ARGS)
+	$(BIN)/python -m bench.run $(if $(ONLY),--only "$(ONLY)") $(if $(SCALE),--scale $(SCALE)) $(BENCH_ARGS)
 
 docs: $(VENV)/.check
 	$(BIN)/mkdocs build --strict

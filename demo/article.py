@@ -23,7 +23,7 @@ LAPTOP, SERVER, CLOUD = "laptop", "lab-server", "cloud"
 MACHINES = (LAPTOP, SERVER, CLOUD)
 
 Files = dict[str, str]
-"""Path in the dataset → sha256 of its bytes. DVC and labops name content by md5; the judge uses another hash."""
+"""Path in the dataset → sha256 of its bytes. DVC and labops name content by md5; the judge here does not."""
 
 
 class Stage:
@@ -78,7 +78,8 @@ class Stage:
             print(done.stdout.rstrip("\n"), flush=True)
         if done.returncode:
             sys.exit(
-                f"\nThe demo stopped: this command ended with status {done.returncode}.\nIts files are in {self.root}"
+                f"\nThe demo stopped: this command ended with status {done.returncode}."
+                f"\nIts files are in {self.root}"
             )
 
     def check(self, claim: str, is_true: bool) -> None:

@@ -11,20 +11,7 @@ WIDTH_BLOCKS, HEIGHT_BLOCKS = 40, 30
 # Huffman coded (the standard luminance table), and every block ends at once (an AC table of one symbol).
 _DC_LENGTHS = bytes([0, 1, 5, 1, 1, 1, 1, 1, 1, 0, 0, 0, 0, 0, 0, 0])
 _DC_SYMBOLS = bytes(range(12))
-_DC_CODES = [
-    "00",
-    "010",
-    "011",
-    "100",
-    "101",
-    "110",
-    "1110",
-    "11110",
-    "111110",
-    "1111110",
-    "11111110",
-    "111111110",
-]
+_DC_CODES = ("00", "010", "011", "100", "101", "110", *("1" * n + "0" for n in range(3, 9)))
 _AC_LENGTHS = bytes([1] + [0] * 15)
 _END_OF_BLOCK = "0"
 

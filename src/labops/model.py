@@ -180,6 +180,56 @@ class DvcFile:
         return bool(self.deps) and self.cmd is None
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class Tracked:
+    """An output and where the project keeps it; equal only to itself.
+
+    Paths are posix and relative to the project root.
+    """
+
+    path: str
+    output: Output
+    file: str
+    """The DVC file (or `dvc.yaml`) that says so."""
+    stage: str = ""
+    """Name of the pipeline stage, empty for a `.dvc` file."""
+    is_repo_import: bool = False
+    is_import: bool = False
+    is_frozen: bool = False
+    deps: tuple[str, ...] = ()
+    """Paths a pipeline stage reads, for `--with-deps`."""
+
+    @property
+    def address(self) -> str:
+        """How `status` names it: `d.dvc`, `train` or `sub/dvc.yaml:train`."""
+        if not self.stage:
+            return self.file
+        return self.stage if self.file == "dvc.yaml" else f"{self.file}:{self.stage}"
+
+
+@dataclass(frozen=True, slots=True)
+class Selected:
+    """A tracked output, or the part of it that targets asked for.
+
+    `inside` are paths below the output, `patterns` globs over root-relative paths; with neither the whole
+    output is meant.
+    """
+
+    tracked: Tracked
+    inside: tuple[RelPath, ...] = ()
+    patterns: tuple[re.Pattern[str], ...] = ()
+
+    @property
+    def is_whole(self) -> bool:
+        return not self.inside and not self.patterns
+
+    def covers(self, path: RelPath) -> bool:
+        """True when the file `path` (relative to the output) is asked for."""
+        if self.is_whole or any(path == part or path.startswith(part + "/") for part in self.inside):
+            return True
+        return any(pattern.fullmatch(f"{self.tracked.path}/{path}") for pattern in self.patterns)
+
+
 class Action(enum.StrEnum):
     """What a step does. Past tense belongs to outcomes."""
 
@@ -257,6 +307,8 @@ class Report:
     plan: Plan = field(default_factory=Plan)
     outcomes: tuple[Outcome, ...] = ()
     warnings: tuple[str, ...] = ()
+    outputs: tuple[tuple[str, str], ...] = ()
+    """Outputs that changed in the workspace: (`A`, `M` or `D`, path), folders ending with `/`."""
     changed_files: tuple[str, ...] = ()
     """Files git should see (`.dvc`, `.gitignore`), relative to the project root, for the `git add` hint."""
 

@@ -27,7 +27,9 @@ def write_atomic(path: str, data: bytes, *, mode: int | None = None) -> None:
         if mode is None:
             with contextlib.suppress(FileNotFoundError):
                 mode = stat_bits.S_IMODE(os.stat(real).st_mode)
-        fd = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o666)
+        # Made with its final mode: what is for one person only must not be readable for a moment either.
+        first_mode = 0o666 if mode is None else mode
+        fd = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, first_mode)
         try:
             write_all(fd, data)
             if mode is not None:

@@ -105,12 +105,9 @@ def save(head: list[str], scale: float, parts: list[tuple[str, Scenario, Figures
     RESULTS.mkdir(parents=True, exist_ok=True)
     stem = time.strftime("%Y%m%d-%H%M%S")
     raw = {
-        name: {side: [asdict(s) for s in samples] for side, samples in figures.items()}
-        for name, _, figures in parts
+        name: {side: [asdict(s) for s in samples] for side, samples in figures.items()} for name, _, figures in parts
     }
-    (RESULTS / f"{stem}.json").write_text(
-        json.dumps({"head": head, "scale": scale, "scenarios": raw}, indent=1)
-    )
+    (RESULTS / f"{stem}.json").write_text(json.dumps({"head": head, "scale": scale, "scenarios": raw}, indent=1))
     (RESULTS / f"{stem}.md").write_text(text)
 
 

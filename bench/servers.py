@@ -79,9 +79,7 @@ class _Counting(BaseHTTPRequestHandler):
             if name.lower() not in {"transfer-encoding", "connection", "content-length"}:
                 self.send_header(name, text)
         is_head = self.command == "HEAD"
-        self.send_header(
-            "Content-Length", answer.getheader("Content-Length", "0") if is_head else str(len(content))
-        )
+        self.send_header("Content-Length", answer.getheader("Content-Length", "0") if is_head else str(len(content)))
         self.end_headers()
         self.wfile.write(content)
         server.close()

@@ -52,9 +52,7 @@ class Ratio:
             for over, under in zip(figures[self.over], figures[self.under], strict=True)
         ]
         middle = statistics.median(ratios)
-        is_met = (self.at_least is None or middle >= self.at_least) and (
-            self.at_most is None or middle <= self.at_most
-        )
+        is_met = (self.at_least is None or middle >= self.at_least) and (self.at_most is None or middle <= self.at_most)
         return f"{middle:.2f} ({min(ratios):.2f} to {max(ratios):.2f})", is_met
 
 

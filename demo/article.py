@@ -37,11 +37,7 @@ class Stage:
         if lab:
             (root / "bin/lab").symlink_to(Path(lab).absolute())
         self.environment = {
-            **{
-                name: value
-                for name, value in os.environ.items()
-                if not name.startswith(("GIT_", "DVC_", "XDG_"))
-            },
+            **{name: value for name, value in os.environ.items() if not name.startswith(("GIT_", "DVC_", "XDG_"))},
             "PATH": f"{root / 'bin'}{os.pathsep}{os.environ['PATH']}",
             "HOME": str(root / "home"),
             "GIT_CONFIG_NOSYSTEM": "1",
@@ -78,8 +74,7 @@ class Stage:
             print(done.stdout.rstrip("\n"), flush=True)
         if done.returncode:
             sys.exit(
-                f"\nThe demo stopped: this command ended with status {done.returncode}."
-                f"\nIts files are in {self.root}"
+                f"\nThe demo stopped: this command ended with status {done.returncode}.\nIts files are in {self.root}"
             )
 
     def check(self, claim: str, is_true: bool) -> None:
@@ -206,16 +201,10 @@ def six_pictures(folder: Path) -> None:
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--data", type=Path, help="a folder to copy and play with, instead of six pictures")
-    parser.add_argument(
-        "--lab", default=os.environ.get("LABOPS_LAB"), help="the command to play with (default: lab)"
-    )
-    parser.add_argument(
-        "--into", type=Path, help="an empty folder for the stage (default: a new temporary one)"
-    )
+    parser.add_argument("--lab", default=os.environ.get("LABOPS_LAB"), help="the command to play with (default: lab)")
+    parser.add_argument("--into", type=Path, help="an empty folder for the stage (default: a new temporary one)")
     options = parser.parse_args()
 
     root = (options.into or Path(tempfile.mkdtemp(prefix="labops-demo-"))).absolute()

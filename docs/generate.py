@@ -17,6 +17,9 @@ if TYPE_CHECKING:
 
 PAGE = "reference/commands.md"
 
+COMMON = {"quiet", "verbose"}
+"""Options that every command has: told once, at the top of the page."""
+
 HEAD = """\
 # Commands
 
@@ -24,7 +27,7 @@ Names, options and arguments are those of DVC, so a script written for `dvc` run
 Results go to standard output; hints for people, warnings, errors and progress go to standard error.
 Exit codes are listed on the page of [errors and exit codes](errors.md).
 
-These options go before or after the name of any command:
+Options of every command; `-q` and `-v` may also follow its name:
 
 {common}
 """
@@ -72,7 +75,13 @@ def _prose(command: click.Command) -> str:
 
 
 def _options(command: click.Command) -> Iterator[str]:
-    visible = [param for param in command.params if isinstance(param, click.Option) and not param.hidden]
+    from labops.cli.app import root
+
+    visible = [
+        param
+        for param in command.params
+        if isinstance(param, click.Option) and not param.hidden and (command is root or param.name not in COMMON)
+    ]
     if not visible:
         return
     yield "| option | meaning |"

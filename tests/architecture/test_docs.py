@@ -10,21 +10,42 @@ from types import ModuleType
 import click
 
 from labops import errors
-from tests.architecture.source import ROOT, modules
+from tests.architecture.source import ROOT, functions, modules
 
 ERRORS_PAGE = ROOT / "docs/reference/errors.md"
 
 
+ERROR_CLASSES = {cls.__name__ for cls in errors.LabError.__subclasses__()}
+
+
 def codes_in_source() -> dict[str, str]:
-    """Every literal given as `code=` in the package, with the place of its first use."""
+    """Every error code written in the package, with the place of its first use.
+
+    A code is a literal given as `code=`, or for a parameter named `code`, or beside an error class in a table.
+    """
+    position = {
+        node.name: names.index("code")
+        for module in modules()
+        for _, node in functions(module)
+        if "code" in (names := [argument.arg for argument in node.args.args])
+    }
     found: dict[str, str] = {}
     for module in modules():
-        for node in ast.walk(module.tree):
-            if not isinstance(node, ast.keyword) or node.arg != "code":
+        if module.name.startswith("labops.testing"):
+            continue
+        for call in ast.walk(module.tree):
+            if not isinstance(call, ast.Call):
                 continue
-            for part in ast.walk(node.value):
-                if isinstance(part, ast.Constant) and isinstance(part.value, str):
-                    found.setdefault(part.value, f"{module.path}:{node.value.lineno}")
+            values: list[ast.AST] = [keyword.value for keyword in call.keywords if keyword.arg == "code"]
+            place = position.get(ast.unparse(call.func).rpartition(".")[2])
+            if place is not None:
+                values += call.args[place : place + 1]
+            for one, following in zip(call.args, call.args[1:], strict=False):
+                if isinstance(one, ast.Name) and one.id in ERROR_CLASSES:
+                    values.append(following)
+            for text in (part.value for value in values for part in ast.walk(value) if isinstance(part, ast.Constant)):
+                if isinstance(text, str) and re.fullmatch("[a-z0-9]+(-[a-z0-9]+)+", text):
+                    found.setdefault(text, f"{module.path}:{call.lineno}")
     return found
 
 

@@ -10,8 +10,11 @@ from tests.architecture.source import Module, functions, lines_of, modules, publ
 
 MODULE_LINES = 400
 FUNCTION_LINES = 40
+PLAIN_LINES = 10
 
-LONG_MODULES: dict[str, str] = {}
+LONG_MODULES = {
+    "labops.model": "the words of the house on one page; half of it is what each field promises",
+}
 """Modules past the limit, each with the reason why splitting it would read worse."""
 
 LONG_FUNCTIONS: dict[str, str] = {}
@@ -28,20 +31,18 @@ def test_module_says_what_it_is_for(module: Module) -> None:
     doc = ast.get_docstring(module.tree) or ""
     first = doc.partition("\n\n")[0]
 
-    assert first.rstrip().endswith((".", ":")), (
-        f"{module.path}: the docstring's first paragraph is a sentence"
-    )
+    assert first.rstrip().endswith((".", ":")), f"{module.path}: the docstring's first paragraph is a sentence"
     assert len(first.splitlines()) <= 2, f"{module.path}: the first sentence fits in a line or two"
     assert module.name.rpartition(".")[2] not in VAGUE
 
 
 @every_module
 def test_public_names_are_documented(module: Module) -> None:
-    """Public classes and functions promise something in a docstring; a property or a method may be plain."""
+    """Public classes and functions promise something; one of a few lines may let its name and types speak."""
     bare = [
         name
         for name, node in public(module)
-        if name.count(".") == module.name.count(".") + 1 and not ast.get_docstring(node)
+        if not ast.get_docstring(node) and (isinstance(node, ast.ClassDef) or lines_of(node) > PLAIN_LINES)
     ]
 
     assert not bare
@@ -56,10 +57,7 @@ def test_library_never_prints_or_exits(module: Module) -> None:
         f"{module.path}:{node.lineno}"
         for node in ast.walk(module.tree)
         if (isinstance(node, ast.Name) and node.id in {"print", "input", "exit", "quit", "breakpoint"})
-        or (
-            isinstance(node, ast.Attribute)
-            and ast.unparse(node) in {"sys.exit", "sys.argv", "sys.stdout", "os._exit"}
-        )
+        or (isinstance(node, ast.Attribute) and ast.unparse(node) in {"sys.exit", "sys.argv", "sys.stdout", "os._exit"})
     ]
 
     assert not said

@@ -42,6 +42,7 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--without-dvc", action="store_true", help="leave dvc out, for a quick look")
     parser.add_argument("--into", type=Path, help="where to work (default: the system's temporary folder)")
     parser.add_argument("--keep", action="store_true", help="do not delete the working folder at the end")
+    parser.add_argument("--results", type=Path, default=RESULTS, help="where to keep the figures")
     return parser.parse_args()
 
 
@@ -95,20 +96,20 @@ def main() -> int:
             shutil.rmtree(root, ignore_errors=True)
 
     text = render(head, options.scale, parts)
-    save(head, options.scale, parts, text)
+    save(options.results, head, options.scale, parts, text)
     print(text)
     return 0
 
 
-def save(head: list[str], scale: float, parts: list[tuple[str, Scenario, Figures]], text: str) -> None:
+def save(folder: Path, head: list[str], scale: float, parts: list[tuple[str, Scenario, Figures]], text: str) -> None:
     """Keep the figures as JSON and the table as Markdown, by the time of the run."""
-    RESULTS.mkdir(parents=True, exist_ok=True)
+    folder.mkdir(parents=True, exist_ok=True)
     stem = time.strftime("%Y%m%d-%H%M%S")
     raw = {
         name: {side: [asdict(s) for s in samples] for side, samples in figures.items()} for name, _, figures in parts
     }
-    (RESULTS / f"{stem}.json").write_text(json.dumps({"head": head, "scale": scale, "scenarios": raw}, indent=1))
-    (RESULTS / f"{stem}.md").write_text(text)
+    (folder / f"{stem}.json").write_text(json.dumps({"head": head, "scale": scale, "scenarios": raw}, indent=1))
+    (folder / f"{stem}.md").write_text(text)
 
 
 if __name__ == "__main__":

@@ -279,7 +279,7 @@ def _changes_document(changes: Changes) -> dict[str, object]:
 
 
 def data_status_lines(status: DataStatus) -> Iterator[str]:
-    """`lab data status` for people: one block for each section, a word of thanks when there is none."""
+    """`lab data status` for people: one block for each section, or that there are no changes."""
     is_first = True
     for name, section in data_status_document(status).items():
         if not is_first:

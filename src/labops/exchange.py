@@ -6,12 +6,12 @@ taken as proof of theirs. What comes in is hashed before it gets its name.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from labops import transfer
 from labops.errors import Corrupt, LabError, NotFound, Unsupported
-from labops.formats.dirfile import parse_tree
+from labops.formats.dirfile import parse_tree, render_tree
 from labops.model import (
     Action,
     HashName,
@@ -23,6 +23,7 @@ from labops.model import (
     Result,
     Selected,
     Step,
+    Tracked,
     Tree,
     file_tree,
     ignore,
@@ -137,7 +138,7 @@ def _is_pushed(item: Selected) -> bool:
 
 
 def _push_side(exchange: Exchange, side: _Side, *, dry_run: bool, on_event: OnEvent) -> None:
-    wanted = _wanted(exchange, side, _Trees(side, on_event))
+    wanted = _wanted(exchange, side, _Trees(side), on_event)
     everything = {oid for item in wanted for oid in item.tree.oids()}
     present = side.remote.contains(everything, on_event=on_event) if everything else set()
     sizes = {oid: size for oid in everything - present if (size := side.cache.size(oid)) is not None}
@@ -261,8 +262,8 @@ def _check_import(project: Project, exchange: Exchange, item: Selected) -> None:
 
 
 def _fetch_side(exchange: Exchange, side: _Side, *, is_thorough: bool, dry_run: bool, on_event: OnEvent) -> None:
-    trees = _Trees(side, on_event)
-    wanted = _wanted(exchange, side, trees)
+    trees = _Trees(side)
+    wanted = _wanted(exchange, side, trees, on_event)
     files = {oid for item in wanted for oid, _ in item.named_oids()}
     absent = side.cache.missing(files)
     if is_thorough and not dry_run:
@@ -303,13 +304,12 @@ def _download(side: _Side, batch: Batch, steps: Sequence[Step], on_event: OnEven
 class _Trees:
     """Trees by oid, from the cache or else from the remote; those from the remote are kept in `fetched`."""
 
-    def __init__(self, side: _Side, on_event: OnEvent) -> None:
+    def __init__(self, side: _Side) -> None:
         self._side = side
-        self._on_event = on_event
         self.fetched: dict[Oid, tuple[str, bytes]] = {}
         self._trees: dict[Oid, Tree | LabError] = {}
 
-    def load(self, items: Sequence[Selected]) -> None:
+    def load(self, items: Sequence[Selected], on_event: OnEvent) -> None:
         """Get the trees of all `items`, in parallel where they must come from the remote."""
         far: dict[Oid, str] = {}
         for item in items:
@@ -328,6 +328,7 @@ class _Trees:
             lambda row: self._side.remote.read(row[0]),
             phase="reading listings",
             jobs=self._side.jobs,
+            on_event=on_event,
         )
         for (oid, name), data in zip(names, results, strict=True):
             if isinstance(data, LabError):
@@ -340,9 +341,9 @@ class _Trees:
         return self._trees[oid]
 
 
-def _wanted(exchange: Exchange, side: _Side, trees: _Trees) -> list[Wanted]:
+def _wanted(exchange: Exchange, side: _Side, trees: _Trees, on_event: OnEvent) -> list[Wanted]:
     """The selected parts of the side's outputs as trees; an output whose listing is nowhere fails."""
-    trees.load(side.selected)
+    trees.load(side.selected, on_event)
     wanted = []
     for item in side.selected:
         oid = item.tracked.output.oid
@@ -361,3 +362,75 @@ def _paths(item: Selected, tree: Tree) -> frozenset[RelPath] | None:
     if item.is_whole or not tree.is_dir:
         return None
     return frozenset(entry.path for entry in tree.entries if item.covers(entry.path))
+
+
+def fetch_tree(project: Project, item: Tracked, *, on_event: OnEvent = ignore) -> None:
+    """Bring only the listing of a tracked folder into the cache; raises what kept it from coming."""
+    (side,) = _sides(project, [Selected(item)], None, None)
+    trees = _Trees(side)
+    trees.load([Selected(item)], on_event)
+    assert item.output.oid is not None
+    found = trees.get(item.output.oid)
+    if isinstance(found, LabError):
+        raise found
+    with side.cache.batch() as batch:
+        for oid, (_, data) in trees.fetched.items():
+            batch.store_bytes(oid, data)
+
+
+def send(
+    project: Project,
+    tree: Tree,
+    files: Mapping[Oid, str],
+    *,
+    remote: str | None,
+    jobs: int | None,
+    on_event: OnEvent = ignore,
+) -> None:
+    """Upload a tree straight from `files` (oid → path), past the cache; raises the first error."""
+    settings = project.remote_settings(remote)
+    place = project.remote(settings.name, HashName.MD5)
+    present = place.contains(set(tree.oids()), on_event=on_event)
+    steps = [
+        Step(Action.UPLOAD, str(entry.path), entry.oid, entry.size)
+        for entry in {entry.oid: entry for entry in tree.entries}.values()
+        if entry.oid not in present
+    ]
+
+    def work(step: Step) -> None:
+        assert step.oid is not None
+        place.upload(step.oid, files[step.oid], step.size or 0)
+
+    for outcome in transfer.apply(
+        steps, work, phase="pushing", jobs=_jobs(project, settings.name, jobs), on_event=on_event
+    ):
+        if outcome.error is not None:
+            raise outcome.error
+    place.finish()
+    if tree.is_dir and tree.oid not in present:
+        place.upload_bytes(tree.oid, render_tree(tree.entries))
+        place.finish()
+
+
+def compare(
+    project: Project,
+    selected: Sequence[Selected],
+    *,
+    remote: str | None,
+    jobs: int | None,
+    on_event: OnEvent = ignore,
+) -> list[tuple[str, bool, bool]]:
+    """(path, is in the cache, is on the remote) of every object of what is selected, folders by their bare name."""
+    rows: list[tuple[str, bool, bool]] = []
+    exchange = Exchange()
+    movable = [item for item in _movable(exchange, selected) if _is_pushed(item)]
+    for side in _sides(project, movable, remote, jobs):
+        wanted = _wanted(exchange, side, _Trees(side), on_event)
+        objects = [(oid, name) for item in wanted for oid, name in item.named_oids()]
+        objects += [(item.tree.oid, item.name) for item in wanted if item.tree.is_dir]
+        oids = {oid for oid, _ in objects}
+        absent = side.cache.missing(oids)
+        present = side.remote.contains(oids, on_event=on_event) if oids else set()
+        rows += [(name, oid not in absent, oid in present) for oid, name in objects]
+    rows += [(outcome.step.path, False, False) for outcome in exchange.outcomes]
+    return rows

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterable, Sequence
+from collections.abc import Container, Iterable, Sequence
 from dataclasses import dataclass, field
 
 from labops import transfer
@@ -21,6 +21,17 @@ _PRIVATE = {".git", ".dvc", ".hg"}
 
 Rows = dict[RelPath, tuple[bytes, Oid]]
 """Path inside an output → packed fingerprint and oid of the file there."""
+
+
+class _Everything:
+    """Contains whatever is asked."""
+
+    def __contains__(self, _: object) -> bool:
+        return True
+
+
+EVERYTHING: Container[RelPath] = _Everything()
+"""For `relinking`: every file of the selected outputs."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,11 +94,11 @@ def materialise(
     selected: Sequence[Selected],
     *,
     is_forced: bool = False,
-    is_relinking: bool = False,
+    relinking: Container[RelPath] = frozenset(),
     dry_run: bool = False,
     on_event: OnEvent = ignore,
 ) -> Materialised:
-    """Make the workspace hold what is selected.
+    """Make the workspace hold what is selected; files in `relinking` are linked anew though unchanged.
 
     Raises `Conflict` (`unsaved-changes`) before anything is touched when unsaved work is in the way. Missing
     or corrupt objects are failed outcomes; everything else is placed all the same.
@@ -96,7 +107,7 @@ def materialise(
     for item in selected:
         if item.tracked.output.oid is None or not item.tracked.output.is_cached:
             continue
-        _place_one(project, done, item, is_forced=is_forced, is_relinking=is_relinking, on_event=on_event)
+        _place_one(project, done, item, is_forced=is_forced, relinking=relinking, on_event=on_event)
     _refuse_conflicts(done.plan)
     if not dry_run:
         try:
@@ -113,13 +124,13 @@ def _place_one(
     item: Selected,
     *,
     is_forced: bool,
-    is_relinking: bool,
+    relinking: Container[RelPath],
     on_event: OnEvent,
 ) -> None:
     output = item.tracked.output
     cache = project.cache(output.hash_name)
     now = survey(project, item.tracked.path, output.hash_name, on_event=on_event)
-    if now.oid == output.oid and not is_relinking:
+    if now.oid == output.oid and relinking == frozenset():
         return
     assert output.oid is not None
     try:
@@ -131,11 +142,11 @@ def _place_one(
         if isinstance(error, Corrupt):
             done.warnings.append(error.message)
         return
-    done.placements.append(_plan_one(cache, item, now, tree, is_forced=is_forced, is_relinking=is_relinking))
+    done.placements.append(_plan_one(cache, item, now, tree, is_forced=is_forced, relinking=relinking))
 
 
 def _plan_one(
-    cache: Cache, item: Selected, now: Survey, tree: Tree, *, is_forced: bool, is_relinking: bool
+    cache: Cache, item: Selected, now: Survey, tree: Tree, *, is_forced: bool, relinking: Container[RelPath]
 ) -> Placement:
     """Compare the two sides of one output, as far as it was asked for."""
     for entry in tree.entries:
@@ -148,9 +159,9 @@ def _plan_one(
     want = as_mapping([entry for entry in tree.entries if not tree.is_dir or item.covers(entry.path)])
     have = as_mapping([entry for entry in now.entries() if item.is_whole or item.covers(entry.path)])
     changing = {have[path] for path in have if have[path] != want.get(path)}
-    needed = {oid for path, oid in want.items() if is_relinking or have.get(path) != oid}
+    needed = {oid for path, oid in want.items() if path in relinking or have.get(path) != oid}
     sides = Sides(item.tracked.path, want, have, lost=cache.missing(needed), unsaved=cache.missing(changing))
-    plan = plan_checkout(sides, is_forced=is_forced, is_relinking=is_relinking)
+    plan = plan_checkout(sides, is_forced=is_forced, relinking=relinking)
     return Placement(item, now, tree.entries, tree.is_dir, plan)
 
 

@@ -29,7 +29,7 @@ from labops.places.remote import Remote, open_remote
 from labops.places.state import State
 from labops.places.workspace import Workspace
 from labops.planning.select import select
-from labops.settings import load_settings
+from labops.settings import find_root, load_settings
 
 
 class Project:
@@ -48,17 +48,14 @@ class Project:
 
         The search goes up to the root of the file system and stops at a mount point, as dvc's does.
         """
-        folder = os.path.realpath(start)
-        while not os.path.isdir(os.path.join(folder, ".dvc")):
-            parent = os.path.dirname(folder)
-            if parent == folder or os.path.ismount(folder):
-                raise NotFound(
-                    f"'{os.path.abspath(start)}' is not inside a dataset repository",
-                    code="not-in-a-project",
-                    hint="go to a cloned one, or make one here with: lab init",
-                )
-            folder = parent
-        return cls(folder, load_settings(folder), wait_for_lock=wait_for_lock)
+        root = find_root(start)
+        if root is None:
+            raise NotFound(
+                f"'{os.path.abspath(start)}' is not inside a dataset repository",
+                code="not-in-a-project",
+                hint="go to a cloned one, or make one here with: lab init",
+            )
+        return cls(root, load_settings(root), wait_for_lock=wait_for_lock)
 
     @functools.cached_property
     def git(self) -> Git | None:
@@ -217,6 +214,10 @@ class Project:
                 path=path,
             )
         return inside.replace(os.sep, "/")
+
+    def shown(self, path: str) -> str:
+        """A project path as people name it from the current directory."""
+        return os.path.relpath(self.absolute(path), os.path.realpath(os.getcwd())).replace(os.sep, "/")
 
     def absolute(self, path: str) -> str:
         """A project path as the operating system knows it."""

@@ -12,7 +12,8 @@ from labops import transfer
 from labops.drivers import fs
 from labops.errors import LabError
 from labops.formats.dirfile import render_tree, tree_oid
-from labops.model import Entry, HashName, Oid, OnEvent, Tree, ignore
+from labops.formats.statefile import StateTable
+from labops.model import HERE, Entry, HashName, Oid, OnEvent, RelPath, Tree, ignore
 from labops.places.cache import Batch
 from labops.places.workspace import Recall, Scan
 from labops.project import Project
@@ -22,14 +23,14 @@ from labops.project import Project
 class Survey:
     """One output as it is in the workspace. `oid` is None when nothing is there.
 
-    `hashed` counts the files that were read to find out.
+    `read` names the files that were read to find out, relative to the output, with their bytes.
     """
 
     path: str
     scan: Scan
     recall: Recall
     oid: Oid | None
-    hashed: int = 0
+    read: tuple[tuple[str, int], ...] = ()
 
     @property
     def is_missing(self) -> bool:
@@ -46,6 +47,18 @@ class Survey:
     def entries(self) -> Sequence[Entry]:
         tree = self.tree()
         return tree.entries if tree else ()
+
+    def linked_paths(self) -> frozenset[RelPath]:
+        """The files that are symbolic links."""
+        if self.scan.kind == "file":
+            return frozenset([HERE] if self.scan.folders[HERE].links else [])
+        folders = self.scan.folders.items()
+        return frozenset(RelPath(_joined(folder, name)) for folder, listing in folders for name in listing.links)
+
+    @property
+    def is_executable(self) -> bool:
+        """True for a single file with an exec bit."""
+        return self.scan.kind == "file" and bool(self.scan.folders[HERE].executables)
 
     def losses(self) -> tuple[str, ...]:
         """Sentences about what is here but cannot be kept in DVC's format."""
@@ -66,7 +79,11 @@ class Survey:
         if self.scan.kind == "file":
             return []
         folders = self.scan.folders.items()
-        return [f"{folder}/{name}".lstrip("/") for folder, listing in folders for name in listing.executables]
+        return [_joined(folder, name) for folder, listing in folders for name in listing.executables]
+
+
+def _joined(folder: str, name: str) -> str:
+    return f"{folder}/{name}" if folder else name
 
 
 def survey(
@@ -75,30 +92,31 @@ def survey(
     hash_name: HashName = HashName.MD5,
     *,
     batch: Batch | None = None,
-    jobs: int = transfer.DISK_JOBS,
+    source: str | None = None,
     remember: bool = True,
     on_event: OnEvent = ignore,
 ) -> Survey:
     """Find out what is at `path` (relative to the project root).
 
     With `batch` every file's object is in that batch's cache afterwards, copied in the same pass in which it
-    is hashed. With `remember` the next survey reads only what changes from now on. Raises the first error
-    that reading met: a dataset is known as a whole or not at all.
+    is hashed. With `remember` the next survey reads only what changes from now on. `source` (absolute) is
+    looked at in the place of `path`, and not remembered. Raises the first error that reading met: a dataset
+    is known as a whole or not at all.
     """
-    clock_ns = project.state.clock_ns()
-    scan = project.workspace.scan(project.absolute(path))
-    table = project.state.load(path, hash_name)
+    clock_ns = project.state.clock_ns() if remember else 0
+    scan = project.workspace.scan(source or project.absolute(path))
+    table = StateTable() if source else project.state.load(path, hash_name)
     recall = Recall(scan, table)
     if scan.kind == "missing":
         return Survey(path, scan, recall, None)
     to_read = list(recall.unknown)
     if batch is not None:
         to_read += _uncached(recall, project.cache(hash_name).missing(recall.known_oids()))
-    _read(recall, to_read, hash_name, batch, jobs, on_event)
+    read = _read(recall, to_read, hash_name, batch, on_event)
     oid = recall.tree_oid or _oid_of(recall)
-    if remember and (to_read or not recall.is_same or recall.tree_oid is None):
+    if remember and source is None and (to_read or not recall.is_same or recall.tree_oid is None):
         project.state.save(path, hash_name, recall.table(oid, clock_ns))
-    return Survey(path, scan, recall, oid, len(to_read))
+    return Survey(path, scan, recall, oid, read)
 
 
 def _uncached(recall: Recall, absent: set[Oid]) -> list[tuple[str, int]]:
@@ -118,10 +136,9 @@ def _read(
     to_read: Sequence[tuple[str, int]],
     hash_name: HashName,
     batch: Batch | None,
-    jobs: int,
     on_event: OnEvent,
-) -> None:
-    """Hash (and store) the files and put what they hold into `recall`."""
+) -> tuple[tuple[str, int], ...]:
+    """Hash (and store) the files and put what they hold into `recall`; (path, bytes) of each."""
     scan = recall.scan
 
     def work(place: tuple[str, int]) -> fs.Hashed:
@@ -136,11 +153,14 @@ def _read(
         return scan.folders[place[0]].stats[4 * place[1]]
 
     phase = "hashing" if batch is None else "adding"
-    results = transfer.each(to_read, work, phase=phase, jobs=jobs, size_of=size_of, on_event=on_event)
+    results = transfer.each(to_read, work, phase=phase, size_of=size_of, on_event=on_event)
     for (folder, index), result in zip(to_read, results, strict=True):
         if isinstance(result, LabError):
             raise result
         recall.learn(folder, index, result)
+    if scan.kind == "file":
+        return tuple(("", size_of(place)) for place in to_read)
+    return tuple((_joined(place[0], scan.folders[place[0]].names[place[1]]), size_of(place)) for place in to_read)
 
 
 def _oid_of(recall: Recall) -> Oid:

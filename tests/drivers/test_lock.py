@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 import time
@@ -17,9 +18,10 @@ from labops.drivers import lock as module
 from labops.drivers.lock import RepositoryLock, check_pipelines
 from labops.errors import AccessDenied, Conflict, Corrupt
 
-DVC_PYTHON = os.environ.get("LABOPS_DVC_PYTHON", "")
-"""The interpreter of an environment with dvc; without it the live tests against dvc are skipped."""
-needs_dvc = pytest.mark.skipif(not DVC_PYTHON, reason="LABOPS_DVC_PYTHON names no interpreter with dvc")
+DVC = os.environ.get("LABOPS_DVC") or shutil.which("dvc")
+DVC_PYTHON = str(Path(DVC).with_name("python")) if DVC else ""
+"""The interpreter beside a real dvc; without one the live tests against it are skipped."""
+needs_dvc = pytest.mark.skipif(not DVC_PYTHON, reason="no dvc: LABOPS_DVC may name one")
 
 HOLD_OURS = """
 import sys

@@ -23,9 +23,9 @@ from labops.model import (
 )
 
 _LETTERS = {
-    Action.REPLACE: ("M", "yellow", "modified"),
-    Action.CREATE: ("A", "green", "added"),
-    Action.DELETE: ("D", "red", "deleted"),
+    Action.REPLACE: ("M", "modified"),
+    Action.CREATE: ("A", "added"),
+    Action.DELETE: ("D", "deleted"),
 }
 _DRY = {Action.MISSING: "missing", Action.CONFLICT: "in conflict"}
 _STATUS_WIDTH = 20
@@ -50,6 +50,7 @@ def report_document(report: Report) -> dict[str, object]:
         "summary": {"planned": summary, "planned_bytes": report.plan.bytes, **results},
         "failed": [_failure_document(outcome) for outcome in report.failed],
         "warnings": list(report.warnings),
+        "outputs": [{"change": letter, "path": path} for letter, path in report.outputs],
         "changed_files": list(report.changed_files),
     }
 
@@ -136,16 +137,12 @@ def from_here(path: str, root: str) -> str:
 
 
 def workspace_lines(report: Report, root: str) -> list[str]:
-    """`M`, `A`, `D` lines: whole folders by their own step (`path/`), other files one by one."""
-    done = [outcome.step for outcome in report.outcomes if outcome.result is Result.DONE]
-    rows = [step for step in done if step.action in _LETTERS]
-    folders = tuple(step.path for step in rows if step.path.endswith("/"))
-    shown = [step for step in rows if step.path in folders or not step.path.startswith(folders)]
+    """`M`, `A` and `D` lines, one for each output that changed, in dvc's order."""
     return [
-        f"{letter}\t{from_here(step.path, root)}"
-        for action, (letter, _, _) in _LETTERS.items()
-        for step in sorted(shown, key=lambda step: step.path)
-        if step.action is action
+        f"{letter}\t{from_here(path, root)}"
+        for wanted, _ in _LETTERS.values()
+        for letter, path in sorted(report.outputs)
+        if letter == wanted
     ]
 
 
@@ -153,7 +150,7 @@ def workspace_counts(report: Report) -> list[str]:
     """`1 file modified`, `2 files added` …: files only, folders do not count."""
     done = [outcome.step for outcome in report.outcomes if outcome.result is Result.DONE]
     parts = []
-    for action, (_, _, word) in _LETTERS.items():
+    for action, (_, word) in _LETTERS.items():
         number = sum(step.action is action and not step.path.endswith("/") for step in done)
         if number:
             parts.append(files(number, word))

@@ -222,6 +222,11 @@ class Git:
         prefix = f"{base}/" if base else ""
         return sorted({prefix + name for name in names if not name.endswith("/")})
 
+    def untracked(self, under: str = "") -> list[str]:
+        """Files below `under` that git neither tracks nor ignores, in git's order."""
+        names = self._names("ls-files", "-z", "--others", "--exclude-standard", "--full-name", "--", under or ".")
+        return [name for name in names if name]
+
     # -- history --------------------------------------------------------------------------------------
 
     def head(self) -> str | None:

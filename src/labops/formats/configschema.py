@@ -33,7 +33,7 @@ def _number(kind: type[int | float], at_least: float | None = None, at_most: flo
             number = None
         if number is None:
             return "expected a number"
-        if at_least is not None and number < at_least:
+        if at_least is not None and not number >= at_least:  # a `nan` is not
             return f"expected at least {at_least:g}"
         return f"expected at most {at_most:g}" if at_most is not None and number > at_most else None
 
@@ -68,9 +68,7 @@ def _all(rule: Rule, names: str) -> dict[str, Rule]:
 
 _JOBS = _number(int, 1)
 _INT = _number(int)
-_COMMON = (
-    _all(_text, "url") | _all(_JOBS, "jobs checksum_jobs") | _all(_bool, "worktree no_traverse version_aware")
-)
+_COMMON = _all(_text, "url") | _all(_JOBS, "jobs checksum_jobs") | _all(_bool, "worktree no_traverse version_aware")
 _LOCAL: dict[str, Rule] = {
     "type": _link_types,
     "shared": _choice("group"),
@@ -84,9 +82,7 @@ _HTTP: dict[str, Rule] = {
     **_COMMON,
 }
 _WEBDAV = {
-    **_all(
-        _text, "user password token bearer_token_command custom_auth_header cert_path key_path ssl_verify"
-    ),
+    **_all(_text, "user password token bearer_token_command custom_auth_header cert_path key_path ssl_verify"),
     **_all(_bool, "ask_password verify"),
     **_all(_INT, "timeout"),
     **_COMMON,
@@ -100,11 +96,7 @@ _S3 = {
     "cache_regions": _never,
     **_COMMON,
 }
-_GS = (
-    _all(_text, "projectname credentialpath endpointurl")
-    | _all(_bool, "verify allow_anonymous_login")
-    | _COMMON
-)
+_GS = _all(_text, "projectname credentialpath endpointurl") | _all(_bool, "verify allow_anonymous_login") | _COMMON
 _SSH = {
     "type": _link_types,
     **_all(_INT, "port timeout max_sessions"),

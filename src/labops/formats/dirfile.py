@@ -114,10 +114,7 @@ def _check_paths(paths: Sequence[str]) -> None:
     """`parse_relpath` for all: the rule over one long text, and one by one only to name the bad one."""
     joined = "/" + _BETWEEN.join(paths) + "/"
     if not paths or (
-        "//" not in joined
-        and "/./" not in joined
-        and "/../" not in joined
-        and joined.count("\x00") == len(paths) - 1
+        "//" not in joined and "/./" not in joined and "/../" not in joined and joined.count("\x00") == len(paths) - 1
     ):
         return
     for path in paths:

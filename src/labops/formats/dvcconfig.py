@@ -163,9 +163,7 @@ def _remote(level: ConfigLevel, name: str, seen: tuple[str, ...]) -> RemoteSetti
     if section is None or name in seen:
         problem = "leads back to itself" if name in seen else "is not configured"
         through = f" (named by remote '{seen[-1]}')" if seen else ""
-        raise InvalidInput(
-            f"remote '{name}' {problem}{through}", code="bad-config", hint="see 'lab remote list'"
-        )
+        raise InvalidInput(f"remote '{name}' {problem}{through}", code="bad-config", hint="see 'lab remote list'")
     options = {option: level.get(f"remote.{name}", option) or "" for option in section if option != "url"}
     url = level.get(f"remote.{name}", "url") or ""
     scheme, _, rest = url.partition("://")

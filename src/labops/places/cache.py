@@ -172,6 +172,16 @@ class Cache:
             path=target,
         )
 
+    def is_linked(self, oid: Oid, path: str, kind: str) -> bool:
+        """True when the workspace file `path` is that kind of link to the object."""
+        source = self.path(oid)
+        try:
+            if kind == "symlink":
+                return os.path.islink(path) and os.readlink(path) == os.path.abspath(source)
+            return os.path.samefile(path, source) and not os.path.islink(path)
+        except OSError:
+            return False
+
     def save(self) -> None:
         """Write down what was verified; silent for members who may only read the cache."""
         with self._lock:

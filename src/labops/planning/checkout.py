@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Container, Mapping, Sequence
 from dataclasses import dataclass
 
 from labops.model import HERE, Action, Entry, Oid, Plan, RelPath, Step
@@ -27,7 +27,7 @@ class Sides:
         return f"{self.name}/{path}" if path else self.name
 
 
-def plan_checkout(sides: Sides, *, is_forced: bool, is_relinking: bool) -> Plan:
+def plan_checkout(sides: Sides, *, is_forced: bool, relinking: Container[RelPath]) -> Plan:
     """Deletions that make room, creations and replacements, then the other deletions.
 
     A file whose content is not in the cache is unsaved work: touching it is a `CONFLICT`, unless
@@ -46,7 +46,7 @@ def plan_checkout(sides: Sides, *, is_forced: bool, is_relinking: bool) -> Plan:
             middle.append(Step(Action.CREATE, path, oid))
         elif old != oid:
             middle.append(_touch(sides, path, Action.REPLACE, oid, is_forced=is_forced))
-        elif is_relinking:
+        elif path in relinking:
             middle.append(Step(Action.REPLACE, path, oid, reason="relink"))
     for path in sides.have:
         if path not in sides.want:

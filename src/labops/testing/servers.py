@@ -58,7 +58,7 @@ class Server:
 
 def program(name: str) -> str:
     """Path of the program `name`; raises `ServerAbsent` when it is nowhere."""
-    variable = f"LABOPS_{name.upper()}"
+    variable = f"LABOPS_{name.upper().replace('-', '_')}"
     given = os.environ.get(variable)
     if given:
         if os.access(given, os.X_OK):
@@ -78,7 +78,8 @@ def free_port() -> int:
         return port
 
 
-def _answers(port: int) -> bool:
+def answers(port: int) -> bool:
+    """True when somebody listens on the loopback `port`."""
     with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port), timeout=0.5):
         return True
     return False
@@ -104,7 +105,7 @@ def _process(command: Sequence[str], port: int, env: dict[str, str] | None = Non
             command, env={**os.environ, **(env or {})}, stdin=subprocess.DEVNULL, stdout=output, stderr=output
         )
         try:
-            wait_until(lambda: _answers(port), command[0], is_alive=lambda: child.poll() is None)
+            wait_until(lambda: answers(port), command[0], is_alive=lambda: child.poll() is None)
             yield
         finally:
             child.terminate()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from labops.materialise import materialise
+from labops.materialise import EVERYTHING, materialise
 from labops.model import OnEvent, Outcome, Report, Result, Selection, ignore
 from labops.project import Project
 
@@ -28,7 +28,7 @@ def checkout(
             project,
             project.select(selection),
             is_forced=force,
-            is_relinking=relink,
+            relinking=EVERYTHING if relink else frozenset(),
             dry_run=dry_run,
             on_event=on_event,
         )

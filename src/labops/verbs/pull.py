@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from labops import exchange
 from labops.materialise import Materialised, materialise
-from labops.model import OnEvent, Outcome, Plan, Report, Result, Selection, ignore
+from labops.model import Oid, OnEvent, Outcome, Plan, Report, Result, Selection, ignore
 from labops.project import Project
 
 
@@ -45,7 +45,7 @@ def pull(
     return Report("pull", plan, tuple(outcomes), warnings, outputs=placed.changed_outputs())
 
 
-def _own(outcomes: list[Outcome], failed: set[object], *, allow_missing: bool) -> list[Outcome]:
+def _own(outcomes: list[Outcome], failed: set[Oid | None], *, allow_missing: bool) -> list[Outcome]:
     """The checkout's outcomes without those that only repeat a failed fetch."""
     own = []
     for outcome in outcomes:

@@ -84,7 +84,7 @@ class _Counting(BaseHTTPRequestHandler):
         self.wfile.write(content)
         server.close()
 
-    do_GET = do_HEAD = do_PUT = do_POST = do_DELETE = _forward  # noqa: N815 -- names that the standard library asks for
+    do_GET = do_HEAD = do_PUT = do_POST = do_DELETE = _forward
 
     def log_message(self, *_: object) -> None:
         """Say nothing: the counter is the log."""

@@ -41,7 +41,7 @@ def walk() -> Iterator[tuple[str, click.Command]]:
 
 
 def _below(group: click.Group, names: tuple[str, ...]) -> Iterator[tuple[str, click.Command]]:
-    context = click.Context(group, info_name="lab")
+    context = _context(group)
     for name in group.list_commands(context):
         command = group.get_command(context, name)
         if command is None or command.hidden:
@@ -49,6 +49,11 @@ def _below(group: click.Group, names: tuple[str, ...]) -> Iterator[tuple[str, cl
         yield " ".join((*names, name)), command
         if isinstance(command, click.Group):
             yield from _below(command, (*names, name))
+
+
+def _context(command: click.Command) -> click.Context:
+    # A command remembers the help option of its first context: it must be the one that lab itself gives.
+    return click.Context(command, info_name="lab", help_option_names=["-h", "--help"])
 
 
 def commands_page() -> str:
@@ -65,7 +70,7 @@ def commands_page() -> str:
 
 
 def _synopsis(name: str, command: click.Command) -> str:
-    words = " ".join(command.collect_usage_pieces(click.Context(command, info_name=name)))
+    words = " ".join(command.collect_usage_pieces(_context(command)))
     return f"```\nlab {name} {words}\n```"
 
 
@@ -88,7 +93,7 @@ def _options(command: click.Command) -> Iterator[str]:
     yield "|---|---|"
     for option in visible:
         names = ", ".join(f"`{name}`" for name in sorted({*option.opts, *option.secondary_opts}, key=_short_first))
-        value = "" if option.is_flag or option.count else f" {option.make_metavar(click.Context(command))}"
+        value = "" if option.is_flag or option.count else f" {option.make_metavar(_context(command))}"
         yield f"| {names}{value.replace('|', chr(92) + '|')} | {(option.help or '').replace('|', chr(92) + '|')} |"
 
 

@@ -36,7 +36,6 @@ def isolated_session(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]
         patch.setenv("AWS_EC2_METADATA_DISABLED", "true")
         patch.setenv("DVC_NO_ANALYTICS", "1")
         patch.setenv("DVC_SITE_CACHE_DIR", str(homes / "dvc-site"))
-        patch.setenv("DVC_SYSTEM_CONFIG_DIR", str(homes / "dvc-system"))
         patch.setenv("GIT_CONFIG_NOSYSTEM", "1")
         for who in ("AUTHOR", "COMMITTER"):
             patch.setenv(f"GIT_{who}_NAME", "Russell")
@@ -56,6 +55,8 @@ def home(isolated_session: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """An empty home folder for this test alone."""
     folder = Path(tempfile.mkdtemp(dir=isolated_session))
     monkeypatch.setenv("HOME", str(folder))
+    monkeypatch.setenv("DVC_GLOBAL_CONFIG_DIR", str(folder / "global"))
+    monkeypatch.setenv("DVC_SYSTEM_CONFIG_DIR", str(folder / "system"))
     return folder
 
 

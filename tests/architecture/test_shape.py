@@ -42,7 +42,9 @@ def test_public_names_are_documented(module: Module) -> None:
     bare = [
         name
         for name, node in public(module)
-        if not ast.get_docstring(node) and (isinstance(node, ast.ClassDef) or lines_of(node) > PLAIN_LINES)
+        if not ast.get_docstring(node)
+        and (isinstance(node, ast.ClassDef) or lines_of(node) > PLAIN_LINES)
+        and not node.name.startswith("test_")  # the contract suites: a test's name is a statement
     ]
 
     assert not bare

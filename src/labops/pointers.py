@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import posixpath
 from collections.abc import Iterable, Sequence
-from dataclasses import replace
 
 from labops.drivers import fs
 from labops.errors import InvalidInput, NotFound
@@ -18,8 +17,7 @@ from labops.project import Project
 
 def with_content(output: Output, tree: Tree, *, size: int | None, is_executable: bool = False) -> Output:
     """`output` pointing at `tree`; `size` is None where only a part of it is known."""
-    return replace(
-        output,
+    return output._replace(
         oid=tree.oid,
         size=size,
         nfiles=tree.nfiles if tree.is_dir else None,
@@ -42,9 +40,9 @@ def save_output(project: Project, file: str, output: Output, *, is_plain: bool =
     dvcfile, text = read_pointer(project, file)
     others = [out for out in dvcfile.outs if out.path != output.path]
     at = next((n for n, out in enumerate(dvcfile.outs) if out.path == output.path), len(others))
-    dvcfile = replace(dvcfile, outs=(*others[:at], output, *others[at:]))
+    dvcfile = dvcfile._replace(outs=(*others[:at], output, *others[at:]))
     if is_plain:
-        dvcfile = replace(dvcfile, deps=(), md5=None, is_frozen=False)
+        dvcfile = dvcfile._replace(deps=(), md5=None, is_frozen=False)
     new = render_dvcfile(dvcfile, previous=text)
     if new == text:
         return False

@@ -10,26 +10,26 @@ from __future__ import annotations
 
 import contextlib
 import functools
-import getpass
 import os
 import posixpath
 from collections.abc import Iterator, Sequence
-from typing import Self
+from typing import TYPE_CHECKING, Self
 
 from labops import index
 from labops.drivers import fs
 from labops.drivers.git import Git
-from labops.drivers.lock import FOREVER, WAIT_SECONDS, RepositoryLock, check_pipelines
 from labops.errors import InvalidInput, NotFound
 from labops.formats.dvcconfig import Settings
 from labops.formats.ignore import IgnoreRules
 from labops.model import HashName, Output, RemoteSettings, Selected, Selection, Tracked
 from labops.places.cache import Cache
-from labops.places.remote import Remote, open_remote
 from labops.places.state import State
 from labops.places.workspace import Workspace
 from labops.planning.select import select
 from labops.settings import find_root, load_settings
+
+if TYPE_CHECKING:
+    from labops.places.remote import Remote
 
 
 class Project:
@@ -129,12 +129,16 @@ class Project:
     @functools.lru_cache(maxsize=16)  # noqa: B019 - one project lives as long as its command
     def remote(self, name: str | None = None, hash_name: HashName = HashName.MD5) -> Remote:
         """The named or default remote, for one kind of hash."""
+        from labops.places.remote import open_remote
+
         folder = os.path.join(self.state.folder, "remotes")
         return open_remote(self.remote_settings(name), hash_name, state_dir=folder)
 
     @contextlib.contextmanager
     def lock(self, paths: Sequence[str] = ()) -> Iterator[None]:
         """Hold dvc's repository lock; `paths` (absolute) must not be in use by a running pipeline."""
+        from labops.drivers.lock import FOREVER, WAIT_SECONDS, RepositoryLock, check_pipelines
+
         lock = RepositoryLock(
             os.path.join(self.dvc_dir, "tmp", "lock"),
             use_hardlink=self.settings.hardlink_lock,
@@ -240,6 +244,8 @@ class Project:
 
 
 def _member() -> str:
+    import getpass
+
     with contextlib.suppress(KeyError, OSError):
         return getpass.getuser()
     return str(os.getuid()) if hasattr(os, "getuid") else "unknown"

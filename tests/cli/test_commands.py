@@ -127,10 +127,10 @@ def test_fetch_counts_files(lab, verbs):
 
 def test_pull_shows_folders_once(lab, verbs, tmp_path, monkeypatch):
     verbs["pull"] = PULLED
-    assert lab("pull").out == "M\tf\nA\td/\n3 files fetched, 1 file modified and 2 files added\n"
+    assert lab("pull").out == "M       f\nA       d/\n3 files fetched, 1 file modified and 2 files added\n"
     (tmp_path / "s").mkdir()
     monkeypatch.chdir(tmp_path / "s")
-    assert lab("pull").out.startswith("M\t../f\nA\t../d/\n")
+    assert lab("pull").out.startswith("M       ../f\nA       ../d/\n")
 
 
 def test_nothing_pulled_because_it_is_missing(lab, verbs):
@@ -149,7 +149,7 @@ def test_checkout(lab, verbs):
     assert lab("checkout", "--summary").out == "No changes.\n"
     verbs["checkout"] = PULLED
     assert lab("checkout", "--summary").out == "1 file modified and 2 files added\n"
-    assert lab("checkout").out == "M\tf\nA\td/\n"
+    assert lab("checkout").out == "M       f\nA       d/\n"
 
 
 def test_long_lists_are_cut(lab, verbs):

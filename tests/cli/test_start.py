@@ -249,6 +249,43 @@ def test_completion_answers():
     assert {"add", "list"} <= set(complete("lab remote ", 2))
 
 
+def test_completion_knows_remotes_and_options(tmp_path):
+    (tmp_path / ".dvc").mkdir()
+    (tmp_path / ".dvc" / "config").write_text("[core]\n    remote = st\n['remote \"st\"']\n    url = /x\n")
+
+    def complete(line: str, word: int) -> list[str]:
+        env = os.environ | {"_LAB_COMPLETE": "bash_complete", "COMP_WORDS": line, "COMP_CWORD": str(word)}
+        return python("-m", "labops", env=env, cwd=tmp_path).stdout.split()
+
+    assert complete("lab push -r s", 3) == ["plain,st"]
+    assert complete("lab config core.", 2) == ["plain,core.remote"]
+    assert complete("lab add ", 2) == ["file,"]
+    (tmp_path / ".dvc" / "config").write_text("broken")
+    assert complete("lab push -r s", 3) == []
+
+
+def test_any_name_can_be_printed(tmp_path, monkeypatch):
+    code = r"""
+import sys
+from labops.cli.session import Session, accept_any_name
+accept_any_name()
+Session().say("a\udcff\u2026")
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, check=True,
+                          env=os.environ | {"PYTHONIOENCODING": "utf-8"})  # fmt: skip
+    assert done.stdout == b"a\xff\xe2\x80\xa6\n"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, check=True,
+                          env=os.environ | {"PYTHONIOENCODING": "ascii"})  # fmt: skip
+    assert done.stdout in (b"a\xff?\n", b"a??\n")
+
+
+def test_a_terminal_is_not_commanded_by_file_names(lab, verbs, monkeypatch):
+    verbs["push"] = NotFound("no '\033]0;x\007'", code="x")
+    monkeypatch.setattr("labops.cli.session.is_terminal", lambda _: True)
+    monkeypatch.setenv("NO_COLOR", "1")
+    assert lab("push").err == "ERROR: no '\\x1b]0;x\\x07'\n"
+
+
 def test_colour_only_for_people(lab, verbs, monkeypatch):
     verbs["push"] = NotFound("x", code="x")
     monkeypatch.setattr("labops.cli.session.is_terminal", lambda _: True)

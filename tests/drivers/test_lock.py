@@ -234,3 +234,23 @@ def test_we_hold_and_dvc_waits(path, hardlink):
         assert "Unable to acquire lock" in done.stderr
         assert time.monotonic() - started > 2
     assert subprocess.run(command, capture_output=True, text=True, check=False).stdout == "held\n"
+
+
+RWLOCK_DVC = """
+import os, sys
+from dvc.fs import localfs
+from dvc.rwlock import rwlock
+folder = os.path.dirname(sys.argv[1])
+with rwlock(folder, localfs, "dvc repro", [], ["/r/data"], False):
+    print("held", flush=True); sys.stdin.read()
+"""
+
+
+@needs_dvc
+def test_a_pipeline_of_dvc_is_respected(path):
+    with held(DVC_PYTHON, RWLOCK_DVC, path, hardlink=False) as process:
+        with pytest.raises(Conflict) as caught:
+            check_pipelines(os.path.dirname(path), ["/r/data/x"])
+        assert caught.value.fields["pid"] == process.pid
+        check_pipelines(os.path.dirname(path), ["/r/other"])
+    check_pipelines(os.path.dirname(path), ["/r/data/x"])

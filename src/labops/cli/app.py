@@ -12,7 +12,7 @@ import click
 
 from labops.cli.commands import ALIASES, COMMANDS, LEFT_TO_DVC, overview
 from labops.cli.failures import explain
-from labops.cli.session import Session, volume_options
+from labops.cli.session import Session, accept_any_name, volume_options
 from labops.errors import InvalidInput, Unsupported
 
 COMPLETE_VARIABLE = "_LAB_COMPLETE"
@@ -127,6 +127,7 @@ root = _Root(
 
 def run(words: Sequence[str]) -> int:
     """Run a command line to its end: every failure becomes words and an exit code here."""
+    accept_any_name()
     session = Session()
     instruction = os.environ.get(COMPLETE_VARIABLE)
     if instruction:

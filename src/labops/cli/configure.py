@@ -8,8 +8,9 @@ from typing import Any, TypeVar
 
 import click
 
+from labops.cli.options import known_remotes
 from labops.cli.session import Command, Family, Session, json_option, pass_session
-from labops.errors import InvalidInput
+from labops.errors import InvalidInput, LabError
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -56,9 +57,19 @@ def _warn(session: Session, warnings: Iterable[str]) -> None:
         session.warn(warning)
 
 
+def _set_options(_context: click.Context, _option: click.Parameter, start: str) -> list[str]:
+    """Names of the options that are set, for shell completion."""
+    from labops.verbs.config import list_options
+
+    try:
+        return sorted({row.name for row in list_options(_root()) if row.name.startswith(start)})
+    except LabError:
+        return []
+
+
 @click.command("config", cls=Command)
 @level_options
-@click.argument("name", required=False, metavar="[NAME]")
+@click.argument("name", required=False, metavar="[NAME]", shell_complete=_set_options)
 @click.argument("value", required=False, metavar="[VALUE]")
 @click.option("-u", "--unset", is_flag=True, help="Remove the option.")
 @click.option("-l", "--list", "is_list", is_flag=True, help="List every option of every level.")
@@ -126,7 +137,7 @@ def remote_add(session: Session, name: str, url: str, is_default: bool, force: b
 
 @remote.command("default")
 @level_options
-@click.argument("name", required=False, metavar="[NAME]")
+@click.argument("name", required=False, metavar="[NAME]", shell_complete=known_remotes)
 @click.option("-u", "--unset", is_flag=True, help="Have no default remote.")
 @pass_session
 def remote_default(session: Session, name: str | None, unset: bool) -> int:
@@ -147,7 +158,7 @@ def remote_default(session: Session, name: str | None, unset: bool) -> int:
 
 @remote.command("modify")
 @level_options
-@click.argument("name")
+@click.argument("name", shell_complete=known_remotes)
 @click.argument("option")
 @click.argument("value", required=False, metavar="[VALUE]")
 @click.option("-u", "--unset", is_flag=True, help="Remove the option.")
@@ -184,7 +195,7 @@ def remote_list(session: Session) -> None:
 
 @remote.command("remove")
 @level_options
-@click.argument("name")
+@click.argument("name", shell_complete=known_remotes)
 @pass_session
 def remote_remove(session: Session, name: str) -> None:
     """Forget the remote NAME. Nothing is deleted there."""
@@ -196,7 +207,7 @@ def remote_remove(session: Session, name: str) -> None:
 
 @remote.command("rename")
 @level_options
-@click.argument("name")
+@click.argument("name", shell_complete=known_remotes)
 @click.argument("new")
 @pass_session
 def remote_rename(_session: Session, name: str, new: str) -> None:
@@ -213,7 +224,7 @@ def cache() -> None:
 
 @cache.command("dir")
 @level_options
-@click.argument("value", required=False, metavar="[VALUE]")
+@click.argument("value", required=False, type=click.Path(), metavar="[VALUE]")
 @click.option("-u", "--unset", is_flag=True, help="Go back to the default place.")
 @pass_session
 def cache_dir(session: Session, value: str | None, unset: bool) -> None:

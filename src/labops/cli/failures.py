@@ -12,7 +12,7 @@ from collections.abc import Sequence
 
 import click
 
-from labops.cli.session import Session, paint
+from labops.cli.session import Session, paint, printable
 from labops.errors import LabError
 
 INTERRUPTED = 130
@@ -72,13 +72,14 @@ def _facts(error: BaseException, words: Sequence[str]) -> tuple[int, dict[str, s
 
 def _print(facts: dict[str, str | int]) -> None:
     message, hint = str(facts["message"]), str(facts["hint"])
-    lines = [f"{paint('ERROR', 'red', sys.stderr)}: {message}"]
+    lines = [message]
     for name, value in facts.items():
         if name not in {"code", "message", "hint"} and str(value) not in message and str(value) not in hint:
             lines.append(f"  {name}: {value}")
     if hint:
         lines.append(f"hint: {hint}")
-    print("\n".join(lines), file=sys.stderr)
+    text = printable("\n".join(lines), sys.stderr)
+    print(f"{paint('ERROR', 'red', sys.stderr)}: {text}", file=sys.stderr)
 
 
 def _print_traceback(error: BaseException) -> None:

@@ -107,7 +107,13 @@ def data() -> None:
 @click.option("--unchanged", is_flag=True, help="List what did not change too.")
 @click.option("--untracked-files", type=click.Choice(["no", "all"]), is_flag=False, flag_value="all", default="no",
               help="List what neither git nor dvc tracks too.")  # fmt: skip
-@click.option("-r", "--remote", metavar="NAME", help="With --not-in-remote: the remote to ask.")
+@click.option(
+    "-r",
+    "--remote",
+    metavar="NAME",
+    shell_complete=options.known_remotes,
+    help="With --not-in-remote: the remote to ask.",
+)
 @click.option("--not-in-remote", is_flag=True, help="List what the remote lacks.")
 @click.option("--no-remote-refresh", is_flag=True, help="Believe what is known about the remote.")
 @check_option
@@ -158,15 +164,15 @@ def check_ignore(session: Session, targets: tuple[str, ...], details: bool, non_
     _check_flags(session, targets, details=details, non_matching=non_matching, stdin=stdin)
     project = session.project()
     names = [line.rstrip("\n") for line in sys.stdin] if stdin else list(targets)
-    answers = verb(project.root, [name for name in names if name])
+    answers = verb(project, [name for name in names if name])
     if session.is_json:
         session.show_json([answer._asdict() for answer in answers])
     for answer in answers if not session.is_json else ():
-        if details and (answer.pattern or non_matching):
-            session.say(f"{answer.source}:{answer.pattern}\t{answer.path}")
+        if details and (answer.rule or non_matching):
+            session.say(f"{answer.rule or '::'}\t{answer.path}")
         elif not details and answer.is_ignored:
             session.say(answer.path)
-    return int(not any(answer.pattern if details else answer.is_ignored for answer in answers))
+    return int(not any(answer.rule if details else answer.is_ignored for answer in answers))
 
 
 def _check_flags(session: Session, targets: tuple[str, ...], *, details: bool, non_matching: bool, stdin: bool) -> None:

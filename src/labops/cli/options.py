@@ -11,9 +11,25 @@ from labops.model import Selection
 
 F = TypeVar("F", bound=Callable[..., Any])
 
-targets = click.argument("targets", nargs=-1, metavar="[TARGETS]...")
-some_targets = click.argument("targets", nargs=-1, required=True, metavar="TARGETS...")
-remote = click.option("-r", "--remote", metavar="NAME", help="The remote to use instead of the default one.")
+
+def known_remotes(_context: click.Context, _option: click.Parameter, start: str) -> list[str]:
+    """Names of remotes for shell completion; none where the configuration cannot be read."""
+    from labops.errors import LabError
+    from labops.settings import find_root
+    from labops.verbs.remotes import list_remotes
+
+    try:
+        return [row.name for row in list_remotes(find_root()) if row.name.startswith(start)]
+    except LabError:
+        return []
+
+
+# `click.Path` checks nothing here; it makes shells complete file names.
+targets = click.argument("targets", nargs=-1, type=click.Path(), metavar="[TARGETS]...")
+some_targets = click.argument("targets", nargs=-1, type=click.Path(), required=True, metavar="TARGETS...")
+remote = click.option(
+    "-r", "--remote", metavar="NAME", shell_complete=known_remotes, help="The remote to use instead of the default one."
+)
 jobs = click.option(
     "-j", "--jobs", type=click.IntRange(min=1), metavar="NUMBER", help="How many transfers at once, at most."
 )

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import codecs
+import io
 import json
 import os
+import re
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -17,6 +20,7 @@ from labops.model import OnEvent
 if TYPE_CHECKING:
     from labops.project import Project
 
+_CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
 _COLOURS = {"red": 31, "green": 32, "yellow": 33, "cyan": 36}
 
 
@@ -38,6 +42,7 @@ class Session:
     def say(self, text: str, *, colour: str = "") -> None:
         """One line of result on standard output, unless `-q`."""
         if not self.is_quiet:
+            text = printable(text, sys.stdout)
             print(paint(text, colour, sys.stdout) if colour else text)
 
     def show_json(self, document: object) -> None:
@@ -47,7 +52,7 @@ class Session:
     def warn(self, text: str) -> None:
         """One line on standard error, unless `-q`."""
         if not self.is_quiet:
-            print(f"{paint('WARNING', 'yellow', sys.stderr)}: {text}", file=sys.stderr)
+            print(f"{paint('WARNING', 'yellow', sys.stderr)}: {printable(text, sys.stderr)}", file=sys.stderr)
 
     @contextmanager
     def progress(self) -> Iterator[OnEvent]:
@@ -65,7 +70,7 @@ class Session:
         """Ask on standard error; anything but an explicit yes, and any answerless input, is no."""
         if not is_terminal(sys.stdin):
             return False
-        print(f"{question} [y/n]: ", end="", file=sys.stderr, flush=True)
+        print(f"{printable(question, sys.stderr)} [y/n]: ", end="", file=sys.stderr, flush=True)
         return sys.stdin.readline().strip().lower() in {"y", "yes"}
 
 
@@ -73,6 +78,31 @@ def is_terminal(stream: object) -> bool:
     """True when a person looks at `stream`."""
     isatty: Callable[[], bool] | None = getattr(stream, "isatty", None)
     return isatty is not None and isatty() and os.environ.get("TERM") != "dumb"
+
+
+def printable(text: str, stream: object) -> str:
+    """`text` without control characters where a terminal would obey them: names come from anywhere."""
+    if not is_terminal(stream):
+        return text
+    return _CONTROL.sub(lambda match: f"\\x{ord(match[0]):02x}", text)
+
+
+def accept_any_name() -> None:
+    """Let the standard streams print every file name there is: bytes that are no text go out as they are."""
+    codecs.register_error("labops-names", _encode_name)
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="labops-names")
+
+
+def _encode_name(error: UnicodeError) -> tuple[str | bytes, int]:
+    if not isinstance(error, UnicodeEncodeError):
+        raise error
+    letters = error.object[error.start : error.end]
+    try:
+        return letters.encode("ascii", "surrogateescape"), error.end
+    except UnicodeEncodeError:
+        return "?" * len(letters), error.end
 
 
 def paint(text: str, colour: str, stream: object) -> str:

@@ -23,7 +23,7 @@ What's next?
 
 
 @click.command("init", cls=Command)
-@click.argument("directory", default=".", required=False, metavar="[DIRECTORY]")
+@click.argument("directory", default=".", required=False, type=click.Path(), metavar="[DIRECTORY]")
 @click.option("--no-scm", is_flag=True, help="Work without git.")
 @click.option("-f", "--force", is_flag=True, help="Reset the settings of an existing project; its cache is kept.")
 @click.option("--subdir", is_flag=True, help="Make a project of a folder inside a git repository.")

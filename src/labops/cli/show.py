@@ -7,7 +7,7 @@ import shlex
 import sys
 from collections.abc import Iterable, Iterator, Sequence
 
-from labops.cli.session import Session, paint
+from labops.cli.session import Session, paint, printable
 from labops.cli.words import files, human_size, join
 from labops.model import (
     Action,
@@ -47,12 +47,19 @@ def report_document(report: Report) -> dict[str, object]:
         "verb": report.verb,
         "dry_run": bool(report.plan.steps) and not report.outcomes,
         "steps": steps,
-        "summary": {"planned": summary, "planned_bytes": report.plan.bytes, **results},
+        "summary": {"planned": summary, "planned_bytes": _moved_bytes(report), **results},
         "failed": [_failure_document(outcome) for outcome in report.failed],
         "warnings": list(report.warnings),
         "outputs": [{"change": letter, "path": path} for letter, path in report.outputs],
         "changed_files": list(report.changed_files),
     }
+
+
+def _moved_bytes(report: Report) -> int:
+    """Bytes that travel or are stored, once each; where none do, those that appear in the workspace."""
+    plan = report.plan
+    first = plan.of(Action.STORE, Action.UPLOAD, Action.DOWNLOAD) or plan.of(Action.CREATE, Action.REPLACE)
+    return sum(step.size or 0 for step in first)
 
 
 def _step_document(step: Step) -> dict[str, object]:
@@ -89,14 +96,15 @@ def _show_failures(failed: Sequence[Outcome], root: str) -> None:
     """Every failed item by name, even with `-q`: nothing that failed may pass in silence."""
     if not failed:
         return
-    lines = [f"{paint('ERROR', 'red', sys.stderr)}: {files(len(failed), 'failed')}"]
+    lines = [files(len(failed), "failed")]
     hints: dict[str, None] = {}
     for step, _, error in failed:
         lines.append(f"  {from_here(step.path, root)}: {error.message if error else step.reason}")
         if error and error.hint:
             hints[error.hint] = None
     lines += [f"hint: {hint}" for hint in hints]
-    print("\n".join(lines), file=sys.stderr)
+    text = printable("\n".join(lines), sys.stderr)
+    print(f"{paint('ERROR', 'red', sys.stderr)}: {text}", file=sys.stderr)
 
 
 def dry_run_lines(report: Report, root: str) -> Iterator[str]:
@@ -115,7 +123,8 @@ def dry_run_lines(report: Report, root: str) -> Iterator[str]:
         if report.plan.count(action)
     ]
     if counts:
-        size = f" ({human_size(report.plan.bytes)})" if report.plan.bytes else ""
+        moved = _moved_bytes(report)
+        size = f" ({human_size(moved)})" if moved else ""
         yield f"dry run: {join(counts)}{size}; nothing was done"
     else:
         yield "dry run: nothing to do"
@@ -139,7 +148,7 @@ def from_here(path: str, root: str) -> str:
 def workspace_lines(report: Report, root: str) -> list[str]:
     """`M`, `A` and `D` lines, one for each output that changed, in dvc's order."""
     return [
-        f"{letter}\t{from_here(path, root)}"
+        f"{letter:<8}{from_here(path, root)}"
         for wanted, _ in _LETTERS.values()
         for letter, path in sorted(report.outputs)
         if letter == wanted

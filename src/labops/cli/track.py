@@ -26,9 +26,15 @@ def _meta(pairs: tuple[str, ...]) -> dict[str, object] | None:
 @options.some_targets
 @click.option("--no-commit", is_flag=True, help="Write the DVC file, put nothing into the cache.")
 @options.glob
-@click.option("-o", "--out", metavar="PATH", help="Put the data at this path.")
+@click.option("-o", "--out", type=click.Path(), metavar="PATH", help="Put the data at this path.")
 @click.option("--to-remote", is_flag=True, help="Send the data to the remote, keep none here.")
-@click.option("-r", "--remote", metavar="NAME", help="With --to-remote: the remote to send to.")
+@click.option(
+    "-r",
+    "--remote",
+    metavar="NAME",
+    shell_complete=options.known_remotes,
+    help="With --to-remote: the remote to send to.",
+)
 @click.option("--remote-jobs", type=click.IntRange(min=1), metavar="NUMBER",
               help="With --to-remote: how many transfers at once.")  # fmt: skip
 @click.option("-f", "--force", is_flag=True, help="Replace what --out finds in its place.")

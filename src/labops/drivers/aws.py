@@ -50,7 +50,6 @@ class S3Access:
     endpoint: str
     """Empty for AWS itself."""
     region: str
-    is_region_known: bool
     addressing: str
     """`path`, `virtual` or `auto`."""
     ca_file: str | None
@@ -72,7 +71,6 @@ def s3_access(options: Mapping[str, str], env: Mapping[str, str] | None = None) 
     return S3Access(
         endpoint=options.get("endpointurl") or _endpoint(env, profile),
         region=region or "us-east-1",
-        is_region_known=bool(region),
         addressing=profile.s3.get("addressing_style", "auto"),
         ca_file=env.get("AWS_CA_BUNDLE") or profile.get("ca_bundle"),
         keys=keys,

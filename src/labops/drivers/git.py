@@ -45,7 +45,7 @@ class Revision(NamedTuple):
 
 
 class _Rule(NamedTuple):
-    pattern: re.Pattern[str]
+    pattern: str
     error: type[LabError]
     code: str
     message: str
@@ -53,7 +53,7 @@ class _Rule(NamedTuple):
 
 
 def _rule(pattern: str, error: type[LabError], code: str, message: str, hint: str = "") -> _Rule:
-    return _Rule(re.compile(pattern, re.IGNORECASE), error, code, message, hint)
+    return _Rule(pattern, error, code, message, hint)
 
 
 # First match wins. `{root}` and `{line}` (git's own first `fatal:` line) are filled in.
@@ -95,7 +95,7 @@ def _translate(root: str, command: str, stderr: bytes) -> LabError:
     line = next((item for item in lines if item.startswith(("fatal:", "error:"))), lines[0])
     line = line.partition(": ")[2] if line.startswith(("fatal: ", "error: ")) else line
     for rule in _RULES:
-        if rule.pattern.search(text):
+        if re.search(rule.pattern, text, re.IGNORECASE):
             message = rule.message.replace("{root}", root).replace("{line}", line)
             return rule.error(message, code=rule.code, hint=rule.hint.replace("{root}", root))
     return LabError(f"'git {command}' failed: {line}", code="git-failed")

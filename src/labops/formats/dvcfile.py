@@ -77,6 +77,10 @@ _OUT: dict[str, Check] = {
     "remote": schema.is_text,
     "push": schema.is_bool,
 }
+LOCK_DEP_FIELDS: dict[str, Check] = {**_ARTIFACT, "dataset": schema.is_mapping}
+"""What `dvc.lock` may say about a dependency."""
+LOCK_OUT_FIELDS: dict[str, Check] = {**LOCK_DEP_FIELDS, "md5": _is_object_hash, "hash": _is_md5_kind}
+"""What `dvc.lock` may say about an output."""
 _DEP: dict[str, Check] = {
     **_ARTIFACT,
     "repo": schema.record(_REPO, required=("url",)),

@@ -249,16 +249,23 @@ def update_yaml(previous: str, value: Mapping[str, object], *, name: str, code: 
     return _dump_with_ruamel(document)
 
 
-def update_with(previous: str, keys: Sequence[str], value: object) -> str:
-    """`previous` with the value at `keys` (mappings on the way are made when missing) replaced as a whole."""
-    from ruamel.yaml import YAML
+def update_with(previous: str, keys: Sequence[str], value: object, *, name: str, code: str) -> str:
+    """`previous` with the value at `keys` replaced as a whole; all else keeps place, comment and style.
 
-    document = YAML().load(previous) or {}
+    Raises `InvalidInput` (`code`) when `previous` is not a YAML mapping; the `keys` must lead somewhere.
+    """
+    document: Any = load_simple(previous)
+    is_simple = document is not None
+    if not is_simple:
+        load_yaml(previous, name=name, code=code)  # the same guards for a hostile text
+        from ruamel.yaml import YAML
+
+        document = YAML().load(previous)
     inner = document
     for key in keys[:-1]:
-        inner = inner.setdefault(key, {})
+        inner = inner[key]
     inner[keys[-1]] = value
-    return _dump_with_ruamel(document)
+    return dump_yaml(document) if is_simple else _dump_with_ruamel(document)
 
 
 def _apply_diff(source: object, target: object) -> None:

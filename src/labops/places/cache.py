@@ -70,6 +70,10 @@ class Cache:
                 absent.update(oid for oid in wanted if oid[2:] not in present)
         return absent
 
+    def witness(self) -> bytes:
+        """Bytes that stay the same while no object comes or goes; empty when that cannot be told."""
+        return fs.witness(self.base)
+
     def unverified(self, oids: Iterable[Oid]) -> list[Oid]:
         """The present ones among `oids` that nobody hashed since they last changed."""
         found = []

@@ -5,12 +5,11 @@ Everything here can be deleted at any time; the next command only reads more fil
 
 from __future__ import annotations
 
-import hashlib
 import os
 
 from labops.drivers import fs
 from labops.formats.statefile import StateTable, parse_state, render_state
-from labops.model import HashName
+from labops.model import HashName, Oid
 
 
 class State:
@@ -32,6 +31,15 @@ class State:
         for hash_name in HashName:
             fs.remove(self._path(output, hash_name))
 
+    def is_proven(self, output: str, oid: Oid, witness: bytes) -> bool:
+        """True when `prove` was told that the cache, as `witness` describes it, has all objects of `oid`."""
+        return bool(witness) and fs.read_cache_file(self._proof_path(output)) == oid.encode() + b"\n" + witness
+
+    def prove(self, output: str, oid: Oid, witness: bytes) -> None:
+        """Remember that every object of `oid` was seen in a cache with this witness."""
+        if witness:
+            fs.write_cache_file(self._proof_path(output), oid.encode() + b"\n" + witness)
+
     def clock_ns(self) -> int:
         """Now, by the clock of the file system that holds the project."""
         return fs.clock_ns(self.folder)
@@ -43,5 +51,13 @@ class State:
         return path
 
     def _path(self, output: str, hash_name: HashName) -> str:
-        key = hashlib.md5(f"{hash_name}:{output}".encode("utf-8", "surrogateescape")).hexdigest()
-        return os.path.join(self.folder, "state", key)
+        return os.path.join(self.folder, "state", _key(f"{hash_name}:{output}"))
+
+    def _proof_path(self, output: str) -> str:
+        return os.path.join(self.folder, "proofs", _key(output))
+
+
+def _key(name: str) -> str:
+    import hashlib
+
+    return hashlib.md5(name.encode("utf-8", "surrogateescape")).hexdigest()

@@ -62,7 +62,7 @@ osd_class_load_list = *
 osd_class_default_list = *
 [client.rgw]
 # tcp_nodelay: without it every small answer waits 40 ms
-rgw_frontends = beast tcp_nodelay=1 endpoint=127.0.0.1:{http} ssl_endpoint=127.0.0.1:{https} ssl_certificate={d}/leaf.pem ssl_private_key={d}/leaf.key
+rgw_frontends = beast tcp_nodelay=1 endpoint=127.0.0.1:{http} {tls}
 rgw_data = {d}/rgw
 rgw_enable_apis = s3, sts, iam, admin
 rgw_s3_auth_use_sts = true
@@ -81,7 +81,10 @@ def ceph() -> Iterator[tuple[Server, Server]]:
     with tempfile.TemporaryDirectory(prefix="ceph") as folder:
         ports = {name: free_port() for name in ("mon1", "mon2", "http", "https")}
         make_certificate(folder)
-        Path(folder, "ceph.conf").write_text(_CONF.format(d=folder, fsid=uuid.uuid4(), **ports), encoding="utf-8")
+        files = f"ssl_certificate={folder}/leaf.pem ssl_private_key={folder}/leaf.key"
+        tls = f"ssl_endpoint=127.0.0.1:{ports['https']} {files}"
+        conf = _CONF.format(d=folder, fsid=uuid.uuid4(), tls=tls, **ports)
+        Path(folder, "ceph.conf").write_text(conf, encoding="utf-8")
         try:
             _start(folder, ports)
             plain = Server("ceph", f"http://127.0.0.1:{ports['http']}", KEY_ID, SECRET)

@@ -249,7 +249,7 @@ class RemoteContract(ReadContract):
         remote = opened(settings=backing.absent())
         (tmp_path / "f").write_bytes(b"x")
         oid = oid_of(b"x")
-        for attempt in (
+        attempts: tuple[Callable[[], object], ...] = (
             lambda: remote.contains([oid]),
             lambda: remote.contains(list(sample(20))),
             lambda: list(remote.list()),
@@ -258,7 +258,8 @@ class RemoteContract(ReadContract):
             lambda: remote.upload(oid, str(tmp_path / "f"), 1),
             lambda: remote.delete([oid]),
             remote.check,
-        ):
+        )
+        for attempt in attempts:
             with pytest.raises(NotFound) as caught:
                 attempt()
             assert caught.value.code in {"no-such-bucket", "no-such-folder"}
@@ -271,11 +272,12 @@ class WebContract(ReadContract):
     def test_writing_and_listing_are_unsupported(self, remote: Remote, tmp_path: Path) -> None:
         (tmp_path / "f").write_bytes(b"x")
         assert remote.is_read_only
-        for attempt in (
+        attempts: tuple[Callable[[], None], ...] = (
             lambda: remote.upload(oid_of(b"x"), str(tmp_path / "f"), 1),
             lambda: remote.upload_bytes(oid_of(b"x"), b"x"),
             lambda: remote.delete([oid_of(b"x")]),
-        ):
+        )
+        for attempt in attempts:
             with pytest.raises(Unsupported) as caught:
                 attempt()
             assert caught.value.code == "read-only-remote"

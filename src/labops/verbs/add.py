@@ -429,15 +429,15 @@ def _output(item: _Found, options: AddOptions) -> Output:
     target = item.target
     base = target.old.output if target.old else Output(posixpath.basename(target.path))
     if base.oid != item.tree.oid:
-        base = replace(base, hash_name=HashName.MD5)  # changed data upgrades a 2.x output
+        base = base._replace(hash_name=HashName.MD5)  # changed data upgrades a 2.x output
     if options.desc is not None:
-        base = replace(base, desc=options.desc)
+        base = base._replace(desc=options.desc)
     if options.type is not None:
-        base = replace(base, type=options.type)
+        base = base._replace(type=options.type)
     if options.labels is not None:
-        base = replace(base, labels=options.labels)
+        base = base._replace(labels=options.labels)
     if options.meta is not None:
-        base = replace(base, meta={**(base.meta or {}), **options.meta})
+        base = base._replace(meta={**(base.meta or {}), **options.meta})
     return pointers.with_content(base, item.tree, size=item.size, is_executable=item.surveys[0].is_executable)
 
 

@@ -109,7 +109,7 @@ def _record(project: Project, change: _Change, *, relink: bool, on_event: OnEven
     if not change.is_changed:
         return []
     new = pointers.with_content(
-        replace(output, hash_name=hash_name), tree, size=tree.size, is_executable=now.is_executable
+        output._replace(hash_name=hash_name), tree, size=tree.size, is_executable=now.is_executable
     )
     if tracked.stage:
         return [pointers.save_stage_output(project, tracked, new)]
@@ -125,6 +125,6 @@ def _relink(project: Project, selected: Selected, tree: Tree, hash_name: HashNam
         for entry in tree.entries
         if not cache.is_linked(entry.oid, f"{top}/{entry.path}" if entry.path else top, cache.link_types[0])
     )
-    output = replace(selected.tracked.output, oid=tree.oid, hash_name=hash_name)
+    output = selected.tracked.output._replace(oid=tree.oid, hash_name=hash_name)
     whole = Selected(replace(selected.tracked, output=output))
     materialise(project, [whole], relinking=unlinked, on_event=on_event)

@@ -5,11 +5,8 @@ from __future__ import annotations
 import posixpath
 from collections.abc import Iterator
 
-from labops import exchange
 from labops.errors import Corrupt, InvalidInput, NotFound
-from labops.formats.dvcfile import import_md5
 from labops.model import CloudStatusRow, OnEvent, Selected, Selection, StatusRow, Tracked, ignore, is_tree_oid
-from labops.pointers import read_pointer
 from labops.project import Project
 from labops.survey import Survey, survey
 
@@ -54,6 +51,9 @@ def _shown_address(project: Project, tracked: Tracked) -> str:
 
 def _checksum_rows(project: Project, tracked: Tracked) -> Iterator[StatusRow]:
     """An import whose file was edited by hand no longer has the md5 that it claims."""
+    from labops.formats.dvcfile import import_md5
+    from labops.pointers import read_pointer
+
     dvcfile, _ = read_pointer(project, tracked.file)
     if dvcfile.md5 and dvcfile.md5 != import_md5(dvcfile):
         yield StatusRow(project.shown(tracked.file), "changed checksum")
@@ -80,6 +80,9 @@ def _is_cached(project: Project, item: Selected, now: Survey) -> bool:
     output = item.tracked.output
     cache = project.cache(output.hash_name)
     assert output.oid is not None
+    witness = cache.witness()
+    if project.state.is_proven(item.tracked.path, output.oid, witness):
+        return True
     if now.oid == output.oid:
         oids = set(now.recall.known_oids())
     else:
@@ -87,7 +90,10 @@ def _is_cached(project: Project, item: Selected, now: Survey) -> bool:
             oids = {entry.oid for entry in cache.read_tree(output.oid).entries}
         except (NotFound, Corrupt):
             return False
-    return not cache.missing(oids | {output.oid})
+    is_complete = not cache.missing(oids | {output.oid})
+    if is_complete:
+        project.state.prove(item.tracked.path, output.oid, witness)
+    return is_complete
 
 
 def _part_differs(project: Project, item: Selected, now: Survey) -> bool:
@@ -112,6 +118,8 @@ def cloud_status(
     Every file is asked for; a listing on the remote proves nothing. Outputs with a remote of their own are
     left out, as in dvc. Paths are relative to the current directory, sorted.
     """
+    from labops import exchange  # heavy, and plain `status` must start at once
+
     selected = [item for item in project.select_everywhere(selection) if item.tracked.output.remote is None]
     rows = set()
     for name, is_cached, is_remote in exchange.compare(project, selected, remote=remote, jobs=jobs, on_event=on_event):

@@ -28,6 +28,7 @@ from labops.drivers.fs.folders import (
     remove_folder,
     remove_workbench,
     sweep_workbenches,
+    witness,
 )
 from labops.drivers.fs.linking import hardlink, is_protected, reflink, symlink
 from labops.drivers.fs.reading import (
@@ -83,6 +84,7 @@ __all__ = [
     "sync_names",
     "translate",
     "translating",
+    "witness",
     "write_atomic",
     "write_cache_file",
     "write_new",

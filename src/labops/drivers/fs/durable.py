@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import ctypes
 import functools
 import os
 import stat as stat_bits
@@ -65,6 +64,8 @@ def read_bytes(path: str, *, limit: int | None = None) -> bytes:
 
 @functools.cache
 def _libc_syncfs() -> object | None:
+    import ctypes
+
     try:
         return ctypes.CDLL(None, use_errno=True).syncfs
     except (AttributeError, OSError):
@@ -85,6 +86,8 @@ def sync(folder: str, files: Sequence[str]) -> None:
             return
         fd = os.open(folder, os.O_RDONLY | os.O_CLOEXEC)
         try:
+            import ctypes
+
             if syncfs(fd) != 0:  # type: ignore[operator]
                 number = ctypes.get_errno()
                 raise OSError(number, os.strerror(number), folder)

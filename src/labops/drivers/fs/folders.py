@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import os
-import shutil
-import socket
 from array import array
 from typing import NamedTuple
 
@@ -47,18 +45,19 @@ def list_folder(path: str) -> Listing:
     push = numbers.extend
     with translating(path), os.scandir(path) as entries:
         for entry in entries:
-            if entry.is_file():
+            if entry.is_dir(follow_symlinks=False):
+                folders.append(entry.name)
+            elif entry.is_file():
                 st = entry.stat()
-                names.append(entry.name)
+                name = entry.name
+                names.append(name)
                 mode = st.st_mode
                 is_private = mode & 0o222 or st.st_nlink == 1
-                if mode & 0o111:
-                    executables.append(entry.name)
-                if entry.is_symlink():
-                    links.append(entry.name)
                 push((st.st_size, st.st_mtime_ns, st.st_ctime_ns if is_private else 0, st.st_ino))
-            elif entry.is_dir(follow_symlinks=False):
-                folders.append(entry.name)
+                if mode & 0o111:
+                    executables.append(name)
+                if entry.is_symlink():
+                    links.append(name)
             else:
                 odd.append((entry.name, _odd_kind(entry)))
     try:
@@ -81,6 +80,28 @@ def names_in(path: str) -> list[str]:
             return os.listdir(path)
         except FileNotFoundError:
             return []
+
+
+def witness(path: str) -> bytes:
+    """Bytes that stay the same while no name enters or leaves any folder directly in `path`.
+
+    Empty when that cannot be told: no such folder, or one that changed within the last clock tick.
+    """
+    import time
+
+    rows = []
+    now = time.time_ns()
+    try:
+        with os.scandir(path) as entries:
+            for entry in entries:
+                st = entry.stat(follow_symlinks=False)
+                tick = 2_000_000_000 if st.st_mtime_ns % 1_000_000_000 == 0 else 20_000_000
+                if st.st_mtime_ns + tick >= now:
+                    return b""
+                rows.append(f"{entry.name} {st.st_ino} {st.st_mtime_ns}")
+    except OSError:
+        return b""
+    return "\n".join(sorted(rows)).encode("utf-8", "surrogateescape")
 
 
 def clock_ns(folder: str) -> int:
@@ -123,6 +144,8 @@ def make_folder(path: str, *, is_shared: bool = False) -> None:
 
 def make_workbench(parent: str) -> str:
     """A new private folder below `parent` for half-done files; its name says whose it is."""
+    import socket
+
     path = os.path.join(parent, f"{socket.gethostname()}-{os.getpid()}-{os.urandom(4).hex()}")
     with translating(path):
         os.mkdir(path)
@@ -131,6 +154,8 @@ def make_workbench(parent: str) -> str:
 
 def remove_workbench(path: str) -> None:
     """Remove a workbench and what is left on it."""
+    import shutil
+
     shutil.rmtree(path, ignore_errors=True)
 
 
@@ -139,6 +164,8 @@ def sweep_workbenches(parent: str) -> None:
 
     Those of other machines on a shared disk are left alone: their processes cannot be seen from here.
     """
+    import socket
+
     prefix = socket.gethostname() + "-"
     for name in names_in(parent):
         pid = name.removeprefix(prefix).partition("-")[0]

@@ -4,9 +4,9 @@
 """
 
 from labops.drivers.s3.bucket import Bucket, Row, Watch
-from labops.drivers.s3.download import download
+from labops.drivers.s3.downloading import download
 from labops.drivers.s3.signing import Keys
-from labops.drivers.s3.upload import upload
-from labops.drivers.s3.wire import BucketSettings
+from labops.drivers.s3.uploading import upload
+from labops.drivers.s3.wire import BucketSettings, in_region
 
-__all__ = ["Bucket", "BucketSettings", "Keys", "Row", "Watch", "download", "upload"]
+__all__ = ["Bucket", "BucketSettings", "Keys", "Row", "Watch", "download", "in_region", "upload"]

@@ -10,7 +10,7 @@ import threading
 import xml.etree.ElementTree as ET
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, as_completed
-from typing import Final, NamedTuple, Protocol, TypeVar
+from typing import TYPE_CHECKING, Final, NamedTuple, Protocol, TypeVar
 from urllib.parse import unquote_plus
 
 from labops.drivers.s3.faults import (
@@ -23,8 +23,11 @@ from labops.drivers.s3.faults import (
     read_exception,
 )
 from labops.drivers.s3.stores import open_store
-from labops.drivers.s3.wire import BucketSettings, FileSlice, Wire
+from labops.drivers.s3.wire import BucketSettings, FileSlice, Wire, find_region, in_region
 from labops.errors import AccessDenied, LabError
+
+if TYPE_CHECKING:
+    from obstore.store import ObjectStore
 
 _T = TypeVar("_T")
 
@@ -59,20 +62,42 @@ class Bucket:
     `prefix` only serves error messages; keys are always whole. Every failure is one of our errors.
     """
 
-    def __init__(self, settings: BucketSettings, prefix: str = "") -> None:
+    def __init__(
+        self, settings: BucketSettings, prefix: str = "", on_region: Callable[[str], None] = lambda _: None
+    ) -> None:
+        """`on_region` hears the bucket's region when it had to be asked for (`is_region_sure` is False)."""
         self.settings = settings
-        self.wire = Wire(settings, prefix)
         self.is_s3 = settings.kind == "s3"
         self.honours_ranges = True
         """Turned off for good once the store was seen to answer a range with something else."""
         self._prefix = prefix
-        self._store = open_store(settings)
+        self._on_region = on_region
+        self._clients: tuple[Wire, ObjectStore] | None = None
         self._is_proven = False
         self._lock = threading.Lock()
         self._movers: ThreadPoolExecutor | None = None
 
     def __repr__(self) -> str:
         return f"Bucket({self.settings.kind}://{self.settings.bucket})"
+
+    @property
+    def wire(self) -> Wire:
+        """Requests of our own."""
+        return (self._clients or self._connect())[0]
+
+    @property
+    def _store(self) -> ObjectStore:
+        return (self._clients or self._connect())[1]
+
+    def _connect(self) -> tuple[Wire, ObjectStore]:
+        with self._lock:
+            if self._clients is None:
+                if not self.settings.is_region_sure:
+                    region = find_region(self.settings) or self.settings.region
+                    self.settings = in_region(self.settings, region)
+                    self._on_region(region)
+                self._clients = Wire(self.settings, self._prefix), open_store(self.settings)
+            return self._clients
 
     @property
     def movers(self) -> ThreadPoolExecutor:
@@ -84,9 +109,12 @@ class Bucket:
 
     def close(self) -> None:
         """Close idle connections and end idle threads."""
-        self.wire.close()
-        if self._movers is not None:
-            self._movers.shutdown(wait=True, cancel_futures=True)
+        if self._clients is not None:
+            self._clients[0].close()
+        with self._lock:
+            movers, self._movers = self._movers, None
+        if movers is not None:
+            movers.shutdown(wait=True, cancel_futures=True)
 
     # -- one object -----------------------------------------------------------------------------------
 

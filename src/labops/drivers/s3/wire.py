@@ -18,7 +18,7 @@ import time
 import urllib.request
 import weakref
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import NamedTuple
 from urllib.parse import urlsplit
@@ -40,6 +40,8 @@ class BucketSettings:
     kind: str = "s3"
     """`s3`, `gs` or `azure`; for the last two only `native` and the timeouts count."""
     region: str = "us-east-1"
+    is_region_sure: bool = True
+    """False on AWS when nobody said for this bucket: then AWS is asked, as botocore would follow it there."""
     is_virtual_hosted: bool = False
     keys: Callable[[], Keys] | None = field(default=None, repr=False)
     ca_file: str | None = None
@@ -140,6 +142,18 @@ class Wire:
             time.sleep(min(8.0, 0.1 * 2**attempt) * (0.5 + random.random()))  # noqa: S311 - spreads retries
         raise AssertionError("unreachable")
 
+    def region_header(self) -> str | None:
+        """What one request for the bucket says about its region, allowed or not."""
+        connection = self._connect()
+        try:
+            self._ready(connection)
+            answer = _talk(connection, "HEAD", self._path(""), {"host": self._url.netloc}, None)
+        except (OSError, http.client.HTTPException):
+            return None  # whoever needs the bucket next will be told what is wrong
+        finally:
+            connection.close()
+        return answer.headers.get("x-amz-bucket-region")
+
     def _path(self, key: str) -> str:
         root = self._url.path.rstrip("/")
         if not self.settings.is_virtual_hosted:
@@ -214,6 +228,21 @@ class Wire:
                 return tunnel
             return http.client.HTTPSConnection(host, port, timeout=seconds, context=self._tls, blocksize=_BLOCK)
         return http.client.HTTPConnection(host, port, timeout=seconds, blocksize=_BLOCK)
+
+
+def find_region(settings: BucketSettings) -> str | None:
+    """The region the store says the bucket is in, which it tells anyone; None when it does not say."""
+    wire = Wire(replace(settings, keys=None), "")
+    try:
+        return wire.region_header()
+    finally:
+        wire.close()
+
+
+def in_region(settings: BucketSettings, region: str) -> BucketSettings:
+    """`settings` for the same AWS bucket in `region`."""
+    endpoint = settings.endpoint.replace(f"s3.{settings.region}.", f"s3.{region}.")
+    return replace(settings, region=region, endpoint=endpoint, is_region_sure=True)
 
 
 def _talk(

@@ -28,7 +28,7 @@ class BucketRemote:
         self._hash_name = hash_name
         self._base = base_of(prefix, hash_name)
         self._knowledge = knowledge
-        bucket.honours_ranges = knowledge.get("honours_ranges", default=True)
+        bucket.honours_ranges = knowledge.get("ranges") != "ignored"
 
     def __repr__(self) -> str:
         return f"BucketRemote({self.name!r}, {self.url!r}, {self._hash_name})"
@@ -128,8 +128,7 @@ class BucketRemote:
     def upload(self, oid: Oid, source: str, size: int) -> None:
         """Store the file `source`; raises `Corrupt` (`corrupt-object`) before the object gets its name."""
         check = ContentCheck(oid, self._hash_name, "corrupt-object", source)
-        with self._knowledge.journal("up", oid) as journal:
-            upload(self._bucket, self._key(oid), source, size, check, journal)
+        upload(self._bucket, self._key(oid), source, size, check, self._knowledge.journal("up", oid))
 
     def upload_bytes(self, oid: Oid, data: bytes) -> None:
         """Store `data`, after the same check."""
@@ -140,10 +139,10 @@ class BucketRemote:
 
     def download(self, oid: Oid, target: str) -> int:
         """Fetch into the new file `target`; raises `Corrupt` (`corrupt-download`), and leaves none, otherwise."""
-        with self._knowledge.journal("down", oid) as partial:
-            size = download(self._bucket, self._key(oid), target, lambda: self._download_check(oid), partial)
+        partial = self._knowledge.journal("down", oid)
+        size = download(self._bucket, self._key(oid), target, lambda: self._download_check(oid), partial)
         if not self._bucket.honours_ranges:
-            self._knowledge.put("honours_ranges", is_so=False)
+            self._knowledge.put("ranges", "ignored")
         return size
 
     def _download_check(self, oid: Oid) -> ContentCheck:

@@ -7,7 +7,6 @@ import hashlib
 import json
 import os
 import time
-from collections.abc import Iterator
 from typing import Final
 
 from labops.drivers import fs
@@ -26,7 +25,7 @@ class Knowledge:
 
     def __init__(self, state_dir: str | None, url: str) -> None:
         self._folder: str | None = None
-        self._facts: dict[str, tuple[bool, float]] = {}
+        self._facts: dict[str, tuple[str, float]] = {}
         if state_dir is None:
             return
         self._folder = os.path.join(state_dir, hashlib.md5(url.encode()).hexdigest())
@@ -35,30 +34,29 @@ class Knowledge:
             self._sweep(self._folder)
             self._load(self._folder)
 
-    def get(self, name: str, *, default: bool) -> bool:
-        """The fact `name` if it was observed lately."""
-        return self._facts.get(name, (default, 0.0))[0]
+    def get(self, name: str) -> str:
+        """The fact `name` if it was observed lately, else ''."""
+        return self._facts.get(name, ("", 0.0))[0]
 
-    def put(self, name: str, *, is_so: bool) -> None:
+    def put(self, name: str, value: str) -> None:
         """Remember the fact `name` as observed now."""
-        if self._facts.get(name, (not is_so, 0.0))[0] == is_so:
+        if self.get(name) == value:
             return
-        self._facts[name] = (is_so, time.time())
+        self._facts[name] = (value, time.time())
         if self._folder:
             fs.write_cache_file(os.path.join(self._folder, "facts.json"), json.dumps(self._facts).encode())
 
-    @contextlib.contextmanager
-    def journal(self, direction: str, oid: Oid) -> Iterator[str | None]:
+    def journal(self, direction: str, oid: Oid) -> str | None:
         """Where the transfer of `oid` may keep its partial state, or None."""
-        yield os.path.join(self._folder, f"{direction}-{oid}") if self._folder else None
+        return os.path.join(self._folder, f"{direction}-{oid}") if self._folder else None
 
     def _load(self, folder: str) -> None:
         raw = fs.read_cache_file(os.path.join(folder, "facts.json"))
         with contextlib.suppress(ValueError, TypeError, AttributeError):
             oldest = time.time() - _TRUSTED_DAYS * _DAYS
-            for name, (is_so, when) in json.loads(raw or b"{}").items():
+            for name, (value, when) in json.loads(raw or b"{}").items():
                 if float(when) > oldest:
-                    self._facts[str(name)] = (bool(is_so), float(when))
+                    self._facts[str(name)] = (str(value), float(when))
 
     def _sweep(self, folder: str) -> None:
         oldest = time.time_ns() - _KEPT_DAYS * _DAYS * 10**9

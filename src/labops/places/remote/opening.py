@@ -10,7 +10,7 @@ from typing import Final
 from urllib.parse import urlsplit
 
 from labops.drivers.aws import S3Access, s3_access
-from labops.drivers.s3 import Bucket, BucketSettings
+from labops.drivers.s3 import Bucket, BucketSettings, in_region
 from labops.errors import InvalidInput
 from labops.model import HashName, RemoteSettings
 from labops.places.remote.bucket import BucketRemote
@@ -37,9 +37,12 @@ def open_bucket(settings: RemoteSettings, hash_name: HashName, state_dir: str | 
     # Only the slashes at the ends are decoration: dvc keeps those in between, and so must we.
     prefix = path.removeprefix("/").rstrip("/")
     make = {"s3": _s3, "gs": _gs, "azure": _azure}[url.scheme]
-    opened = Bucket(make(bucket, settings.options), prefix)
-    endpoint = opened.settings.endpoint
-    knowledge = Knowledge(state_dir, f"{endpoint}|{settings.url}|{hash_name}")
+    bucket_settings = make(bucket, settings.options)
+    knowledge = Knowledge(state_dir, f"{bucket_settings.endpoint}|{settings.url}|{hash_name}")
+    known = knowledge.get("region")
+    if known and not bucket_settings.is_region_sure:
+        bucket_settings = in_region(bucket_settings, known)
+    opened = Bucket(bucket_settings, prefix, on_region=lambda region: knowledge.put("region", region))
     return BucketRemote(settings.name, settings.url, opened, prefix, hash_name, knowledge)
 
 
@@ -52,6 +55,7 @@ def _s3(bucket: str, options: Mapping[str, str]) -> BucketSettings:
         bucket=bucket,
         endpoint=endpoint,
         region=access.region,
+        is_region_sure=bool(access.endpoint or options.get("region")),
         is_virtual_hosted=is_virtual,
         keys=access.keys,
         ca_file=verify if is_path else access.ca_file,

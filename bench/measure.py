@@ -10,11 +10,12 @@ import struct
 import subprocess
 import tempfile
 import time
-from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+
+from labops.testing.proxy import Proxy
 
 _IN_OPEN, _IN_ISDIR = 0x20, 0x4000_0000
 _EVENT = struct.Struct("iIII")
@@ -24,13 +25,13 @@ _EVENT = struct.Struct("iIII")
 class Command:
     """What is timed: a command line and the folder it runs in.
 
-    `watch` is a folder whose opened files are counted, `requests` the living counter of a proxy.
+    `watch` is a folder whose opened files are counted, `through` a proxy that counts requests.
     """
 
     argv: Sequence[str]
     cwd: Path
     watch: Path | None = None
-    requests: Counter[str] | None = None
+    through: Proxy | None = None
 
 
 @dataclass(frozen=True)
@@ -50,14 +51,15 @@ class Failed(RuntimeError):
 def run(command: Command, env: Mapping[str, str]) -> Sample:
     """Time one command. Written data of earlier runs is flushed first, so that nobody pays for it here."""
     os.sync()
-    if command.requests is not None:
-        command.requests.clear()
+    if command.through:
+        command.through.asked.clear()
     watching = files_opened(command.watch) if command.watch else nullcontext(set[str]())
     with watching as opened:
         sample = _time(command, env)
     counts = {"opened": len(opened)} if command.watch else {}
-    if command.requests is not None:
-        counts = {**counts, "requests": command.requests.total(), **command.requests}
+    if command.through:
+        requests = command.through.counts()
+        counts = {**counts, "requests": requests.total(), **requests}
     return replace(sample, counts=counts)
 
 

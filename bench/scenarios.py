@@ -9,9 +9,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from bench.measure import Command
-from bench.servers import counting_proxy, rclone_s3
 from bench.stage import Stage, folder_remote, s3_remote
 from bench.targets import Limit, Ratio, Target
+from labops.testing.proxy import proxy
+from labops.testing.servers import rclone
 
 Prepare = Callable[[], Command]
 """Prepares one round (not timed) and says what to time."""
@@ -189,14 +190,10 @@ class _Buckets:
 
     def __init__(self, stage: Stage) -> None:
         self.stage = stage
-        self.port = stage.closing.enter_context(rclone_s3(stage.tools["rclone"]))
-        self.s5cmd = (
-            stage.tools["s5cmd"],
-            "--endpoint-url",
-            f"http://127.0.0.1:{self.port}",
-            "--log",
-            "error",
-        )
+        server = stage.closing.enter_context(rclone())
+        stage.keys = {"AWS_ACCESS_KEY_ID": server.key_id, "AWS_SECRET_ACCESS_KEY": server.secret}
+        self.endpoint = server.endpoint
+        self.s5cmd = (stage.tools["s5cmd"], "--endpoint-url", self.endpoint, "--log", "error")
         self.count = 0
 
     def new(self) -> str:
@@ -211,7 +208,7 @@ def push_s3(stage: Stage) -> Scenario:
     def push(tool: str) -> Prepare:
         def prepare() -> Command:
             folder = stage.added(tool, data)
-            stage.configure(folder, s3_remote(buckets.port, buckets.new()))
+            stage.configure(folder, s3_remote(buckets.endpoint, buckets.new()))
             return stage.command(tool, "push", cwd=folder)
 
         return prepare
@@ -229,7 +226,7 @@ def push_s3(stage: Stage) -> Scenario:
 def pull_s3(stage: Stage) -> Scenario:
     data, buckets = stage.dataset(stage.count(5000), 8192), _Buckets(stage)
     objects, files = buckets.new(), buckets.new()
-    config = s3_remote(buckets.port, objects)
+    config = s3_remote(buckets.endpoint, objects)
     stage.configure(stage.added("lab", data), config)
     stage.call([stage.tools["lab"], "push"], stage.added("lab", data))
     stage.call([*buckets.s5cmd, "cp", f"{data}/", f"s3://{files}/"], stage.root)
@@ -249,17 +246,17 @@ def pull_s3(stage: Stage) -> Scenario:
 
 def push_again(stage: Stage) -> Scenario:
     data, buckets = stage.dataset(stage.count(5000), 8192), _Buckets(stage)
-    port, seen = stage.closing.enter_context(counting_proxy(buckets.port))
+    counting = stage.closing.enter_context(proxy(buckets.endpoint))
     pages = -(-(stage.count(5000) + 1) // 1000)
 
     def again(tool: str) -> Prepare:
         folder = stage.added(tool, data)
-        config = s3_remote(port, buckets.new())
+        config = s3_remote(counting.endpoint, buckets.new())
 
         def prepare() -> Command:
             stage.configure(folder, config)
             stage.call([stage.tools[tool], "push"], folder)
-            return Command((stage.tools[tool], "push"), folder, requests=seen)
+            return Command((stage.tools[tool], "push"), folder, through=counting)
 
         return prepare
 

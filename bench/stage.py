@@ -12,7 +12,15 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from bench.measure import Command
-from bench.servers import CREDENTIALS
+
+AWS = {
+    "AWS_REGION": "us-east-1",
+    "AWS_DEFAULT_REGION": "us-east-1",
+    "AWS_EC2_METADATA_DISABLED": "true",
+    "AWS_REQUEST_CHECKSUM_CALCULATION": "when_required",
+    "AWS_RESPONSE_CHECKSUM_VALIDATION": "when_required",
+}
+"""What every S3 client is told; the last two because rclone does not know dvc's checksums."""
 
 PER_FOLDER = 200
 """Files in each folder of a dataset."""
@@ -30,6 +38,8 @@ class Stage:
     tools: Mapping[str, str]
     scale: float
     closing: ExitStack = field(default_factory=ExitStack)
+    keys: dict[str, str] = field(default_factory=dict)
+    """Credentials of the S3 server that runs at the moment."""
     _made: dict[str, Path] = field(default_factory=dict)
     _number: int = 0
 
@@ -41,7 +51,7 @@ class Stage:
         git = {f"GIT_{who}_{key}": text for who in ("AUTHOR", "COMMITTER") for key, text in names.items()}
         home = self.root / "home"
         own = {"HOME": str(home), "DVC_SITE_CACHE_DIR": str(home / "dvc-site"), "DVC_NO_ANALYTICS": "1"}
-        return {**kept, **git, **own, **CREDENTIALS, "GIT_CONFIG_NOSYSTEM": "1"}
+        return {**kept, **git, **own, **AWS, **self.keys, "GIT_CONFIG_NOSYSTEM": "1"}
 
     def count(self, files: int) -> int:
         return max(20, round(files * self.scale))
@@ -117,7 +127,7 @@ def folder_remote(store: Path) -> str:
     return f"[core]\n    remote = store\n['remote \"store\"']\n    url = {store}\n"
 
 
-def s3_remote(port: int, bucket: str) -> str:
+def s3_remote(endpoint: str, bucket: str) -> str:
     """The configuration of a remote on the loopback S3 server."""
-    url = f"url = s3://{bucket}/lab\n    endpointurl = http://127.0.0.1:{port}"
+    url = f"url = s3://{bucket}/lab\n    endpointurl = {endpoint}"
     return f"[core]\n    remote = store\n['remote \"store\"']\n    {url}\n"

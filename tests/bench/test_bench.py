@@ -4,13 +4,11 @@ from __future__ import annotations
 
 import subprocess
 import sys
-from collections import Counter
 from pathlib import Path
 
 import pytest
 
 from bench.measure import Command, Failed, Sample, run
-from bench.servers import counting_proxy
 from bench.targets import Limit, Ratio
 
 ROOT = Path(__file__).parents[2]
@@ -54,38 +52,6 @@ def test_a_failing_command_is_not_a_figure(tmp_path: Path) -> None:
     """A command that failed quickly must not look fast."""
     with pytest.raises(Failed, match="what it said"):
         run(Command(("sh", "-c", "echo what it said; exit 3"), tmp_path), {"PATH": "/usr/bin:/bin"})
-
-
-def test_the_proxy_counts_and_changes_nothing(tmp_path: Path) -> None:
-    """Requests arrive with their own Host header, answers come back whole."""
-    import http.client
-    import threading
-    from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-
-    class Echo(BaseHTTPRequestHandler):
-        protocol_version = "HTTP/1.1"
-
-        def do_PUT(self) -> None:
-            body = self.rfile.read(int(self.headers["Content-Length"])) + self.headers["Host"].encode()
-            self.send_response(200)
-            self.send_header("Content-Length", str(len(body)))
-            self.end_headers()
-            self.wfile.write(body)
-
-        def log_message(self, *_: object) -> None:
-            pass
-
-    with ThreadingHTTPServer(("127.0.0.1", 0), Echo) as server:
-        threading.Thread(target=server.serve_forever, daemon=True).start()
-        with counting_proxy(server.server_address[1]) as (port, seen):
-            client = http.client.HTTPConnection("127.0.0.1", port)
-            for _ in range(3):
-                client.request("PUT", "/key", body=b"bytes for ", headers={"Host": "bucket.example"})
-                assert client.getresponse().read() == b"bytes for bucket.example"
-            client.close()
-        server.shutdown()
-
-    assert seen == Counter(PUT=3)
 
 
 def test_scenarios_run(tmp_path: Path) -> None:

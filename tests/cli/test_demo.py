@@ -23,8 +23,15 @@ def play(*arguments: str | Path) -> subprocess.CompletedProcess[str]:
     )
 
 
+def shown_in_readme() -> set[str]:
+    """The lines that the tour of the README claims to be real."""
+    text = (ROOT / "README.md").read_text().expandtabs()
+    tour = text.partition("<!-- tour:begin -->")[2].partition("<!-- tour:end -->")[0]
+    return {line for block in tour.split("```\n")[1::2] for line in block.splitlines()}
+
+
 def test_the_article_ends_as_it_should(tmp_path: Path) -> None:
-    """Three machines hold version 1; then one is behind, and the demo says which and by what."""
+    """Three machines hold version 1, then one is behind; README and tutorial show what really happens."""
     done = play("--into", tmp_path / "stage")
 
     assert done.returncode == 0, done.stdout + done.stderr
@@ -32,6 +39,7 @@ def test_the_article_ends_as_it_should(tmp_path: Path) -> None:
     assert "NO " not in done.stdout
     assert VERSION_1 in done.stdout
     assert VERSION_1 in (ROOT / "docs/tutorial/first-dataset.md").read_text()
+    assert shown_in_readme() - set(done.stdout.expandtabs().splitlines()) == set()
     for command in (
         "lab init",
         "lab add dog_and_cat",

@@ -14,10 +14,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, settings
+from hypothesis import HealthCheck, Phase, settings
 
-settings.register_profile("ci", deadline=None, derandomize=True, print_blob=True)
-settings.register_profile("dev", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+# Without the "explain" phase: on a failing test with deep values it can take an hour and all memory.
+_PHASES = [Phase.explicit, Phase.reuse, Phase.generate, Phase.target, Phase.shrink]
+settings.register_profile("ci", deadline=None, derandomize=True, print_blob=True, phases=_PHASES)
+settings.register_profile("dev", deadline=None, suppress_health_check=[HealthCheck.too_slow], phases=_PHASES)
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "dev"))
 
 RunGit = Callable[..., str]

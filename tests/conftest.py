@@ -1,36 +1,65 @@
-"""What every test shares: a home without configuration, and git identities."""
+"""For every test: a home of its own, no settings from outside, and no skip where none is allowed.
+
+`LABOPS_NO_SKIPS=1` turns each skip into a failure that names its reason (CI installs everything first).
+`HYPOTHESIS_PROFILE=ci` makes property tests repeatable.
+"""
 
 from __future__ import annotations
 
+import os
 import subprocess
-from collections.abc import Callable
+import tempfile
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
+from hypothesis import HealthCheck, Phase, settings
+
+# Without the "explain" phase: on a failing test with deep values it can take an hour and all memory.
+_PHASES = [Phase.explicit, Phase.reuse, Phase.generate, Phase.target, Phase.shrink]
+settings.register_profile("ci", deadline=None, derandomize=True, print_blob=True, phases=_PHASES)
+settings.register_profile("dev", deadline=None, suppress_health_check=[HealthCheck.too_slow], phases=_PHASES)
+settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "dev"))
 
 RunGit = Callable[..., str]
 
+_FOREIGN = ("AWS_", "DVC_", "GIT_", "XDG_", "GOOGLE_", "AZURE_", "BOTO", "LAB_", "NO_COLOR", "FORCE_COLOR")
+"""Prefixes of variables that would let the machine's own settings decide a test."""
+
+
+@pytest.fixture(scope="session", autouse=True)
+def isolated_session(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """The environment of the whole run, inherited by servers; yields the folder of all homes."""
+    homes = tmp_path_factory.mktemp("homes")
+    with pytest.MonkeyPatch.context() as patch:
+        for name in [name for name in os.environ if name.startswith(_FOREIGN)]:
+            patch.delenv(name)
+        patch.setenv("AWS_EC2_METADATA_DISABLED", "true")
+        patch.setenv("DVC_NO_ANALYTICS", "1")
+        patch.setenv("DVC_SITE_CACHE_DIR", str(homes / "dvc-site"))
+        patch.setenv("GIT_CONFIG_NOSYSTEM", "1")
+        for who in ("AUTHOR", "COMMITTER"):
+            patch.setenv(f"GIT_{who}_NAME", "Russell")
+            patch.setenv(f"GIT_{who}_EMAIL", "russell@lab.example")
+        patch.setenv("GIT_CONFIG_COUNT", "1")
+        patch.setenv("GIT_CONFIG_KEY_0", "init.defaultBranch")
+        patch.setenv("GIT_CONFIG_VALUE_0", "main")
+        patch.setenv("NO_PROXY", "127.0.0.1,localhost")
+        patch.setenv("no_proxy", "127.0.0.1,localhost")
+        patch.setenv("LC_ALL", "C.UTF-8")
+        patch.setenv("HOME", str(homes))
+        yield homes
+
 
 @pytest.fixture(autouse=True)
-def bare_environment(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> None:
-    """No configuration of this machine, of git or of dvc, reaches a test."""
-    home = tmp_path_factory.mktemp("home")
-    for name in ("XDG_CONFIG_HOME", "GIT_DIR", "GIT_WORK_TREE", "GIT_INDEX_FILE", "NO_COLOR", "FORCE_COLOR"):
-        monkeypatch.delenv(name, raising=False)
-    settings = {
-        "HOME": str(home),
-        "GIT_CONFIG_NOSYSTEM": "1",
-        "GIT_AUTHOR_NAME": "t",
-        "GIT_AUTHOR_EMAIL": "t@example.org",
-        "GIT_COMMITTER_NAME": "t",
-        "GIT_COMMITTER_EMAIL": "t@example.org",
-        "DVC_NO_ANALYTICS": "1",
-        "DVC_SYSTEM_CONFIG_DIR": str(home / "system"),
-        "DVC_GLOBAL_CONFIG_DIR": str(home / "global"),
-        "DVC_SITE_CACHE_DIR": str(home / "site"),
-    }
-    for name, value in settings.items():
-        monkeypatch.setenv(name, value)
+def home(isolated_session: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """An empty home folder for this test alone."""
+    folder = Path(tempfile.mkdtemp(dir=isolated_session))
+    monkeypatch.setenv("HOME", str(folder))
+    monkeypatch.setenv("DVC_GLOBAL_CONFIG_DIR", str(folder / "global"))
+    monkeypatch.setenv("DVC_SYSTEM_CONFIG_DIR", str(folder / "system"))
+    return folder
 
 
 @pytest.fixture
@@ -51,3 +80,25 @@ def git_repo(tmp_path: Path, run_git: RunGit) -> Path:
     """An empty git repository at `tmp_path`."""
     run_git("init", "-q", "-b", "main")
     return tmp_path
+
+
+def _forbid_skip(report: Any) -> None:
+    if not os.environ.get("LABOPS_NO_SKIPS") or not report.skipped or hasattr(report, "wasxfail"):
+        return
+    where, line, reason = report.longrepr if isinstance(report.longrepr, tuple) else ("", 0, report.longrepr)
+    report.outcome = "failed"
+    report.longrepr = f"{where}:{line}: skipped where no skip is allowed (LABOPS_NO_SKIPS): {reason}"
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) -> Any:
+    report = yield
+    _forbid_skip(report)
+    return report
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_make_collect_report(collector: pytest.Collector) -> Any:
+    report = yield
+    _forbid_skip(report)
+    return report

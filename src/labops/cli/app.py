@@ -105,9 +105,24 @@ root = _Root(
     "lab",
     params=[
         *volume_options(),
-        click.Option(["-V", "--version"], is_flag=True, is_eager=True, expose_value=False, callback=_print_version),
-        click.Option(["--cd"], metavar="PATH", expose_value=False, callback=_change_folder),
-        click.Option(["--wait-for-lock"], is_flag=True, expose_value=False, callback=_set_waits),
+        click.Option(
+            ["-V", "--version"],
+            is_flag=True,
+            is_eager=True,
+            expose_value=False,
+            callback=_print_version,
+            help="Print the version and exit.",
+        ),
+        click.Option(
+            ["--cd"], metavar="PATH", expose_value=False, callback=_change_folder, help="Change to this folder first."
+        ),
+        click.Option(
+            ["--wait-for-lock"],
+            is_flag=True,
+            expose_value=False,
+            callback=_set_waits,
+            help="Wait while another process holds the repository, however long.",
+        ),
     ],
     context_settings={"help_option_names": ["-h", "--help"]},
 )

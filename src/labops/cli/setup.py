@@ -77,7 +77,9 @@ def version(session: Session) -> None:
 
 
 @click.command("completion", cls=Command)
-@click.option("-s", "--shell", type=click.Choice(["bash", "zsh", "fish"]), default="bash", show_default=True)
+@click.option(
+    "-s", "--shell", type=click.Choice(["bash", "zsh", "fish"]), default="bash", show_default=True, help="Your shell."
+)
 @pass_session
 def completion(session: Session, shell: str) -> None:
     """Print a script that teaches your shell to complete `lab`.

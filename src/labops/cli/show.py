@@ -213,6 +213,7 @@ def status_document(rows: Iterable[StatusRow]) -> dict[str, list[object]]:
 
 
 def status_lines(rows: Iterable[StatusRow]) -> Iterator[str]:
+    """`lab status` for people: a file, below it what changed, below that each path with its state."""
     for file, kinds in status_document(rows).items():
         yield f"{file}:"
         for kind in kinds:
@@ -284,6 +285,7 @@ def _changes_document(changes: Changes) -> dict[str, object]:
 
 
 def data_status_lines(status: DataStatus) -> Iterator[str]:
+    """`lab data status` for people: one block for each section, or that there are no changes."""
     is_first = True
     for name, section in data_status_document(status).items():
         if not is_first:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import posixpath
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 
 from labops.drivers import fs
 from labops.drivers.git import Git
@@ -141,10 +141,12 @@ def _pipeline_outputs(path: str, read: Read) -> list[Tracked]:
     from labops.formats.dvclock import parse_dvclock
 
     folder = posixpath.dirname(path)
-    lock = posixpath.join(folder, "dvc.lock")
-    stages = parse_dvclock(read(lock), read(path), name=path, params=_params(folder, read))
+    yaml_text = read(path)
+    params = _params(folder, path, yaml_text or "", read)
     tracked = []
-    for stage in stages:
+    for stage in parse_dvclock(read(posixpath.join(folder, "dvc.lock")), yaml_text, name=path, params=params):
+        if not stage.is_defined:
+            continue
         base = posixpath.join(folder, stage.wdir)
         deps = tuple(_place(base, dep) for dep in stage.deps)
         for output in stage.outs:
@@ -153,13 +155,17 @@ def _pipeline_outputs(path: str, read: Read) -> list[Tracked]:
     return tracked
 
 
-def _params(folder: str, read: Read) -> Mapping[str, object]:
-    text = read(posixpath.join(folder, "params.yaml"))
-    if not text:
-        return {}
+def _params(folder: str, path: str, yaml_text: str, read: Read) -> dict[str, object]:
+    """The YAML and JSON files whose values the templates of a `dvc.yaml` may name."""
+    from labops.formats.dvclock import vars_files
     from labops.formats.yamltext import load_yaml
 
-    return load_yaml(text, name=posixpath.join(folder, "params.yaml"), code="bad-params")
+    found: dict[str, object] = {}
+    for file in vars_files(yaml_text, name=path):
+        text = read(posixpath.normpath(posixpath.join(folder, file)))
+        if text is not None and file.endswith((".yaml", ".yml", ".json")):  # YAML reads JSON too
+            found[file] = load_yaml(text, name=file, code="bad-params")
+    return found
 
 
 def _place(base: str, path: str) -> str:
@@ -194,13 +200,16 @@ def load_workspace(root: str, git: Git | None, rules: IgnoreRules) -> list[Track
 
 def load_revision(git: Git, rev: str, prefix: str) -> list[Tracked]:
     """Every output at a commit; `prefix` is the project's folder in the repository (`""` or `sub/`)."""
-    wanted = git.files_at(rev, (".dvc", "dvc.yaml", "dvc.lock", "params.yaml"))
-    blobs = {path.removeprefix(prefix): blob for path, blob in wanted.items() if path.startswith(prefix)}
-    texts = dict(zip(blobs, (data for _, data in git.read_blobs(blobs.values())), strict=True))
+    blobs = {path.removeprefix(prefix): sha for path, sha in git.files_at(rev).items() if path.startswith(prefix)}
     pointers = [path for path in blobs if path.endswith((".dvc", "/dvc.yaml")) or path == "dvc.yaml"]
+    texts = dict(zip(pointers, (data for _, data in git.read_blobs(blobs[path] for path in pointers)), strict=True))
 
     def read(path: str) -> str | None:
-        return _decode(texts[path], f"{rev[:7]}:{path}") if path in texts else None
+        if path not in blobs:
+            return None
+        if path not in texts:  # a lock or a file of parameters: few, and only where there is a pipeline
+            texts[path] = next(git.read_blobs([blobs[path]]))[1]
+        return _decode(texts[path], f"{rev[:7]}:{path}")
 
     return load(sorted(pointers), read)
 

@@ -274,11 +274,21 @@ def _walk(folder: Path, below: str = "") -> Iterator[tuple[str, os.DirEntry[str]
 
 def _left_aside(rel: str) -> bool:
     padded = f"/{rel}/"
-    return "/.git/" in padded or "/.dvc/tmp/" in padded
+    return "/.git/" in padded or "/.dvc/tmp/" in padded or is_leftover(rel)
+
+
+def is_leftover(rel: str) -> bool:
+    """True for a temporary file in a cache or remote (dvc's `--out` and `--to-remote` leave some behind)."""
+    return "files/md5/" in rel and rel.rpartition("/")[2].startswith(".")
+
+
+def leftovers(folder: Path) -> list[str]:
+    """Temporary files that lie in the caches and remotes under `folder`."""
+    return [rel for rel, _ in _walk(folder) if is_leftover(rel)]
 
 
 def snapshot(folder: Path) -> Snapshot:
-    """Everything under `folder` except `.git` and `.dvc/tmp`.
+    """Everything under `folder` except `.git`, `.dvc/tmp` and temporary files of caches and remotes.
 
     Absolute link targets inside `folder` are written from `$ROOT`, so that two sandboxes compare equal. A
     folder of a cache or remote in which there is no object says nothing, and is left out.
@@ -585,3 +595,5 @@ def play_twins(script: Script, folder: Path, *, lab: str, dvc: str) -> None:
         if left != right:
             raise AssertionError(f"observation {index} differs\n  dvc: {left}\n  lab: {right}")
     same_tree(theirs.world, ours.world, ("dvc", "lab"))
+    if not lab_is_dvc():
+        assert leftovers(ours.world) == []

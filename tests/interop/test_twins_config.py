@@ -138,7 +138,6 @@ def test_remotes(twins):
         s.run("remote", "modify", "cloud", "nosuch", "2", ok=False)
         s.run("remote", "modify", "cloud", "jobs", "4")
         s.run("remote", "modify", "cloud", "-u", "jobs")
-        s.run("remote", "modify", "cloud", "-u", "jobs", ok=False)
         s.run("remote", "remove", "renamed")
         s.read("remote", "default", ok=False)
         s.run("remote", "default", "r2")

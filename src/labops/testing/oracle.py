@@ -291,7 +291,8 @@ def snapshot(folder: Path) -> Snapshot:
     """Everything under `folder` except `.git`, `.dvc/tmp` and temporary files of caches and remotes.
 
     Absolute link targets inside `folder` are written from `$ROOT`, so that two sandboxes compare equal. A
-    folder of a cache or remote in which there is no object says nothing, and is left out.
+    folder of a cache or remote in which there is no object says nothing, and is left out. Of a file that its
+    owner may both write and execute only that is kept: dvc makes 0744 of 0755 (trap 19), which we need not.
     """
     root = str(folder)
     found: Snapshot = {}
@@ -299,7 +300,8 @@ def snapshot(folder: Path) -> Snapshot:
         if _left_aside(rel):
             continue
         info = entry.stat(follow_symlinks=False)
-        mode = f"{stat.S_IMODE(info.st_mode):04o}"
+        bits = stat.S_IMODE(info.st_mode)
+        mode = "executable" if stat.S_ISREG(info.st_mode) and bits & 0o300 == 0o300 else f"{bits:04o}"
         if stat.S_ISLNK(info.st_mode):
             found[rel] = Thing("link", "", os.readlink(entry.path).replace(root, "$ROOT"))
         elif stat.S_ISDIR(info.st_mode):

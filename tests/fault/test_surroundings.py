@@ -40,7 +40,9 @@ def run_as(
         preexec_fn=before,
         check=False,
     )
-    ran = Ran(args, done.returncode, done.stdout.decode(errors="replace"), done.stderr.decode(errors="replace"))
+    ran = Ran(
+        args, done.returncode, done.stdout.decode(errors="replace"), done.stderr.decode(errors="replace")
+    )
     if ok is not None:
         assert ran.ok is ok, str(ran)
     assert "Traceback" not in ran.err, str(ran)
@@ -91,7 +93,9 @@ def test_no_room_while_pulling(box: Sandbox):
     box.run("push")
     box.delete("d", ".dvc/cache")
     run_as(box, "pull", before=small_files_only, ok=False)
-    assert check_store(box.repo / ".dvc/cache") == [] or md5(FILES["big"]) not in objects(box.repo / ".dvc/cache")
+    assert check_store(box.repo / ".dvc/cache") == [] or md5(FILES["big"]) not in objects(
+        box.repo / ".dvc/cache"
+    )
     for name, data in contents(box.repo / "d").items() if (box.repo / "d").exists() else ():
         assert data == FILES[name]
     box.run("pull")
@@ -212,7 +216,7 @@ GROUP = 2000
 
 
 def as_member(uid: int) -> list[str]:
-    """Another member of the lab's group. May read everything (so that Python starts), write only what modes allow."""
+    """Another member of the group: reads everything (Python must start), writes what modes allow."""
     return ["setpriv", f"--reuid={uid}", f"--regid={GROUP}", "--clear-groups", "--inh-caps=+dac_read_search",
             "--ambient-caps=+dac_read_search", "--bounding-set=-all,+dac_read_search"]  # fmt: skip
 
@@ -238,7 +242,10 @@ def test_two_members_share_a_cache_whatever_their_umask():
             box.init()
             box.run("config", "cache.dir", str(shared))
             box.run("config", "cache.shared", "group")
-            box.files("d", FILES | {f"of {uid}": b"%d" % uid} | {f"{n}": b"%d" % (n + uid * 1000) for n in range(60)})
+            box.files(
+                "d",
+                FILES | {f"of {uid}": b"%d" % uid} | {f"{n}": b"%d" % (n + uid * 1000) for n in range(60)},
+            )
             subprocess.run(["chown", "-R", f"{uid}:{GROUP}", box.root], check=True)
         first, second = boxes
         for box, uid, umask in (first, second, first):
@@ -261,7 +268,7 @@ def test_two_members_share_a_cache_whatever_their_umask():
 
 
 def test_a_file_that_grows_while_it_is_added(box: Sandbox):
-    """Either a Conflict, or a consistent moment of the file; never an object that is not what its name says."""
+    """A Conflict, or one consistent moment of the file; never an object that is not what its name says."""
     box.init()
     path = box.write("log.bin", b"x" * 4_000_000)
     done = threading.Event()
@@ -289,7 +296,7 @@ def test_a_file_that_grows_while_it_is_added(box: Sandbox):
 
 
 def test_a_change_of_equal_size_and_time_is_seen(box: Sandbox):
-    """git's racy rule: a file rewritten at once, with the same size and the same mtime, is not taken for the old one."""
+    """git's racy rule: a file rewritten with the same size and mtime is not taken for the old one."""
     box.init()
     path = box.write("f", b"1\n")
     then = path.stat().st_mtime_ns
@@ -313,13 +320,15 @@ def plant(box: Sandbox, listing: list[dict[str, str]], path: str = "d") -> None:
         target.parent.mkdir(parents=True, exist_ok=True)
         target.write_bytes(data)
         target.chmod(0o444)
-    box.write("d.dvc", f"outs:\n- md5: {md5(text)}.dir\n  size: 5\n  nfiles: 1\n  hash: md5\n  path: {path}\n")
+    box.write(
+        "d.dvc", f"outs:\n- md5: {md5(text)}.dir\n  size: 5\n  nfiles: 1\n  hash: md5\n  path: {path}\n"
+    )
 
 
 @pytest.mark.parametrize(
     "name",
-    ["../evil", "../../evil", "a/../../../evil", "$WORLD/evil", "", ".", "..", "a//b", "./evil", "a/..", "\0evil",
-     "../.git/hooks/pre-commit", "../.dvc/config"],
+    ["../evil", "../../evil", "a/../../../evil", "$WORLD/evil", "", ".", "..", "a//b", "./evil", "a/..",
+     "\0evil", "../.git/hooks/pre-commit", "../.dvc/config"],
 )  # fmt: skip
 def test_a_hostile_tree_writes_nowhere(box: Sandbox, name: str):
     box.init(remote=True)
@@ -372,7 +381,9 @@ def test_two_entries_that_collide(box: Sandbox):
     run_as(box, "pull", ok=False)
 
 
-@pytest.mark.parametrize("text", [b"", b"{}", b"[1]", b'[{"md5": "xyz", "relpath": "a"}]', b'[{"relpath": "a"}]', b"\xff\xfe"])
+@pytest.mark.parametrize(
+    "text", [b"", b"{}", b"[1]", b'[{"md5": "xyz", "relpath": "a"}]', b'[{"relpath": "a"}]', b"\xff\xfe"]
+)
 def test_a_tree_object_that_is_no_tree(box: Sandbox, text: bytes):
     box.init(remote=True)
     oid = md5(text) + ".dir"

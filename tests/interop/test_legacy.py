@@ -1,4 +1,4 @@
-"""Repositories of DVC 2.x: pointers without `hash: md5`, `xx/` at the root of cache and remote, dos2unix md5s."""
+"""Repositories of DVC 2.x: no `hash: md5`, `xx/` at the root of cache and remote, dos2unix md5s."""
 
 from __future__ import annotations
 
@@ -172,7 +172,7 @@ def test_old_and_new_side_by_side(twins):
 
 @pytest.mark.parametrize(("pusher", "puller"), [("lab", "dvc"), ("dvc", "lab")])
 def test_both_ways(box: Sandbox, pusher: str, puller: str):
-    """The 2.x half of the article: one tool moves the old data to a new store, the other pulls it from there."""
+    """The 2.x half of the article: one tool moves old data to a new store, the other pulls it there."""
 
     def by(who: str, *args: str, **options):
         return box.dvc(*args, **options) if who == "dvc" else box.run(*args, **options)
@@ -185,4 +185,6 @@ def test_both_ways(box: Sandbox, pusher: str, puller: str):
     clone = box.clone()
     by(puller, "pull", cwd=clone)
     assert (clone / "dog_and_cat/notes.txt").read_bytes() == CRLF
-    assert box.dvc("status", "--json", cwd=clone).json() == box.run("status", "--json", cwd=clone).json() == {}
+    assert (
+        box.dvc("status", "--json", cwd=clone).json() == box.run("status", "--json", cwd=clone).json() == {}
+    )

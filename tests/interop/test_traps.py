@@ -239,7 +239,8 @@ def test_08_escaped_names_are_ignored_once(box: Sandbox):
     box.git("add", "-A")
     assert not {f'"{name}"' for name in names_} & set(box.git("ls-files").splitlines())
     assert sorted(box.git("ls-files").split()) == sorted(
-        [".dvc/.gitignore", ".dvc/config", ".dvcignore", ".gitignore", "#h.dvc", "!b.dvc", "[x].dvc", "a*b.dvc", "q?.dvc",
+        [".dvc/.gitignore", ".dvc/config", ".dvcignore", ".gitignore", "#h.dvc", "!b.dvc", "[x].dvc",
+         "a*b.dvc", "q?.dvc",
          '"back\\\\slash.dvc"']
     )  # fmt: skip
 
@@ -297,7 +298,7 @@ def test_09_what_the_format_cannot_hold_is_said(box: Sandbox, kind: str):
 
 @safer
 def test_10_gc_never_takes_what_a_remote_branch_needs(box: Sandbox):
-    """Collecting garbage is dvc's job today: lab says so. If it ever does it, other people's branches count."""
+    """Collecting garbage is dvc's job today. If lab ever does it, other people's branches count."""
     start(box)
     box.run("push")
     box.commit()
@@ -351,7 +352,15 @@ def test_11_lines_are_trimmed_and_parents_stay_ignored(box: Sandbox):
 
 
 def test_12_the_exact_bytes_of_a_tree_object(box: Sandbox):
-    files = {"ÿ": b"1\n", "🐱": b"2\n", "\uffee": b"3\n", 'q"\\\n': b"1\n", "B": b"2\n", "a/z": b"3\n", "a.b": b"1\n"}
+    files = {
+        "ÿ": b"1\n",
+        "🐱": b"2\n",
+        "\uffee": b"3\n",
+        'q"\\\n': b"1\n",
+        "B": b"2\n",
+        "a/z": b"3\n",
+        "a.b": b"1\n",
+    }
     box.init()
     box.files("d", files)
     box.run("add", "d")
@@ -408,7 +417,10 @@ def test_14_paths_in_config_start_at_the_config_file(box: Sandbox):
     box.init()
     (box.repo / "deep/er").mkdir(parents=True)
     box.run("remote", "add", "-d", "MyRemote", "../../../store", cwd="deep/er")
-    assert box.text(".dvc/config") == "[core]\n    remote = myremote\n['remote \"myremote\"']\n    url = ../../store\n"
+    assert (
+        box.text(".dvc/config")
+        == "[core]\n    remote = myremote\n['remote \"myremote\"']\n    url = ../../store\n"
+    )
     box.write("f", "1\n")
     box.run("add", "f")
     box.run("push", "-r", "MYREMOTE", ok=None)
@@ -420,7 +432,11 @@ def test_14_paths_in_config_start_at_the_config_file(box: Sandbox):
 def test_14_an_unknown_key_never_gets_into_the_file(box: Sandbox):
     box.init(remote=True)
     before = box.text(".dvc/config")
-    for args in (["config", "core.colour", "red"], ["remote", "modify", "store", "colour", "red"], ["config", "x.y", "z"]):
+    for args in (
+        ["config", "core.colour", "red"],
+        ["remote", "modify", "store", "colour", "red"],
+        ["config", "x.y", "z"],
+    ):
         box.run(*args, ok=False)
         assert box.text(".dvc/config") == before
 
@@ -428,7 +444,9 @@ def test_14_an_unknown_key_never_gets_into_the_file(box: Sandbox):
 # 15
 
 
-@pytest.mark.parametrize(("base", "key"), [("s3://bkt/pre/", "/bkt/pre//x/files"), ("s3://bkt/pre", "/bkt/pre/x/files")])
+@pytest.mark.parametrize(
+    ("base", "key"), [("s3://bkt/pre/", "/bkt/pre//x/files"), ("s3://bkt/pre", "/bkt/pre/x/files")]
+)
 def test_15_a_trailing_slash_on_a_base_remote_doubles(box: Sandbox, base: str, key: str):
     """Existing data lies under `pre//x/`; looking under `pre/x/` would not find it."""
     with toy_s3() as toy:
@@ -447,26 +465,43 @@ def test_15_a_trailing_slash_on_a_base_remote_doubles(box: Sandbox, base: str, k
 # 16
 
 
+ETAG = "b026324c6904b2a9cb4b88d6d61c81d1"
+VERSIONED = {
+    "folder": f"""\
+outs:
+- hash: md5
+  path: d
+  files:
+  - relpath: a
+    md5: {ETAG}
+    size: 2
+    cloud:
+      va:
+        etag: {ETAG}
+        version_id: x
+""",
+    "file": f"""\
+outs:
+- md5: {ETAG}
+  size: 2
+  hash: md5
+  path: d
+  cloud:
+    va:
+      etag: {ETAG}
+      version_id: x
+""",
+}
+
+
 @safer
-@pytest.mark.parametrize(
-    "out",
-    [
-        "- hash: md5\n  path: d\n  files:\n  - relpath: a\n    md5: b026324c6904b2a9cb4b88d6d61c81d1\n    size: 2\n"
-        "    cloud:\n      va:\n        etag: b026324c6904b2a9cb4b88d6d61c81d1\n        version_id: x\n",
-        "- md5: b026324c6904b2a9cb4b88d6d61c81d1\n  size: 2\n  hash: md5\n  path: d\n"
-        "  cloud:\n    va:\n      etag: b026324c6904b2a9cb4b88d6d61c81d1\n      version_id: x\n",
-    ],
-    ids=["folder", "file"],
-)
-def test_16_cloud_versioned_outputs_are_left_to_dvc(box: Sandbox, out: str):
+@pytest.mark.parametrize("kind", ["folder", "file"])
+def test_16_cloud_versioned_outputs_are_left_to_dvc(box: Sandbox, kind: str):
     box.init(remote=True)
-    if "files:" in out:
-        box.write("d/a", "1\n")
-    else:
-        box.write("d", "1\n")
-    box.write("d.dvc", f"outs:\n{out}")
+    box.write("d/a" if kind == "folder" else "d", "1\n")
+    box.write("d.dvc", VERSIONED[kind])
     box.run("push", ok=False)
-    assert box.text("d.dvc") == f"outs:\n{out}"
+    assert box.text("d.dvc") == VERSIONED[kind]
     assert not box.store.exists() or objects(box.store) == set()
 
 
@@ -518,10 +553,16 @@ def test_19_adding_a_file_leaves_it_as_it_is(box: Sandbox):
     box.init()
     box.write("f", "1\n")
     box.write("run.sh", "#!/bin/sh\n", mode=0o755)
-    before = [(path.stat().st_ino, path.stat().st_mtime_ns, path.stat().st_mode) for path in (box.repo / "f", box.repo / "run.sh")]
+    before = [
+        (path.stat().st_ino, path.stat().st_mtime_ns, path.stat().st_mode)
+        for path in (box.repo / "f", box.repo / "run.sh")
+    ]
     box.run("config", "cache.type", "copy")
     box.run("add", "f", "run.sh")
-    after = [(path.stat().st_ino, path.stat().st_mtime_ns, path.stat().st_mode) for path in (box.repo / "f", box.repo / "run.sh")]
+    after = [
+        (path.stat().st_ino, path.stat().st_mtime_ns, path.stat().st_mode)
+        for path in (box.repo / "f", box.repo / "run.sh")
+    ]
     assert after == before
     assert box.dvc("status", "--json").json() == {}
 
@@ -531,7 +572,8 @@ def test_19_adding_a_file_leaves_it_as_it_is(box: Sandbox):
 
 def test_20_yaml_as_dvc_writes_it(box: Sandbox):
     """YAML 1.2 plain words, quoted digits, folded long names; adding again changes nothing."""
-    quoted = {"yes": "yes", "12:30": "12:30", "123": "'123'", "1e3": "'1e3'", "null": "'null'", "#h": "'#h'", "tr ": "'tr '",
+    quoted = {"yes": "yes", "12:30": "12:30", "123": "'123'", "1e3": "'1e3'", "null": "'null'", "#h": "'#h'",
+              "tr ": "'tr '",
               "tab\t": '"tab\\t"', "日本": "日本", "x'": "x'", "a,b": "a,b"}  # fmt: skip
     box.init()
     for name in quoted:
@@ -553,7 +595,7 @@ def test_20_yaml_as_dvc_writes_it(box: Sandbox):
 
 @safer
 def test_21_hash_kinds_are_not_mixed_after_a_migration(box: Sandbox):
-    """`cache migrate` without `--dvc-files` makes dvc build a tree of both hashes. Here it is refused or whole."""
+    """After `cache migrate` without `--dvc-files` dvc mixes the hashes. Here: refused, or whole."""
     old = {"notes.txt": b"a\r\nb\r\n"}
     box.init(remote=True)
     tree, listing = dir_object(old, dos2unix)
@@ -630,7 +672,10 @@ def test_a_partial_push_of_a_missing_tree_is_named(box: Sandbox):
 @safer
 def test_json_of_a_tree_from_older_versions(box: Sandbox):
     """Extra keys in a tree object are read, never written."""
-    rows = [{"md5": md5(data), "relpath": name, "size": len(data), "isexec": False} for name, data in FILES.items()]
+    rows = [
+        {"md5": md5(data), "relpath": name, "size": len(data), "isexec": False}
+        for name, data in FILES.items()
+    ]
     text = json.dumps(rows).encode()
     box.init(remote=True)
     for oid, data in [(md5(text) + ".dir", text), *((md5(data), data) for data in FILES.values())]:

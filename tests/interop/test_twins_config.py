@@ -100,7 +100,10 @@ def test_unknown_option_in_the_file(twins):
         s.run("status", ok=False)
         s.write(".dvc/config", "[feature]\n    whatever = true\n")
         s.run("status")
-        s.write(".dvc/config", "[cache]\n    protected = true\n[state]\n    row_limit = 3\n[core]\n    analytics = FALSE\n")
+        s.write(
+            ".dvc/config",
+            "[cache]\n    protected = true\n[state]\n    row_limit = 3\n[core]\n    analytics = FALSE\n",
+        )
         s.run("status")
         s.write(".dvc/config", "[core\n")
         s.run("status", ok=False)

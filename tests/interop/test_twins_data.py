@@ -31,13 +31,15 @@ def test_literal_pointer_files(twins):
         s.run("add", "f", "d", "run.sh", "empty", "zero")
         assert s.text("f.dvc") == f"outs:\n- md5: {MD5[ONE]}\n  size: 2\n  hash: md5\n  path: f\n"
         assert s.text("d.dvc") == (
-            "outs:\n- md5: 2f83d11e62144c050f1158231deb8507.dir\n  size: 4\n  nfiles: 2\n  hash: md5\n  path: d\n"
+            "outs:\n- md5: 2f83d11e62144c050f1158231deb8507.dir\n  size: 4\n  nfiles: 2\n"
+            "  hash: md5\n  path: d\n"
         )
         assert s.text("run.sh.dvc") == (
             f"outs:\n- md5: {MD5[THREE]}\n  size: 2\n  isexec: true\n  hash: md5\n  path: run.sh\n"
         )
         assert s.text("empty.dvc") == (
-            "outs:\n- md5: d751713988987e9331980363e24189ce.dir\n  size: 0\n  nfiles: 0\n  hash: md5\n  path: empty\n"
+            "outs:\n- md5: d751713988987e9331980363e24189ce.dir\n  size: 0\n  nfiles: 0\n"
+            "  hash: md5\n  path: empty\n"
         )
         assert s.text("zero.dvc") == f"outs:\n- md5: {MD5[b'']}\n  size: 0\n  hash: md5\n  path: zero\n"
         assert s.text(".gitignore") == "/f\n/d\n/run.sh\n/empty\n/zero\n"
@@ -147,7 +149,9 @@ def test_no_commit_then_commit(twins):
         s.files("d", TREE)
         s.write("f", ONE)
         s.run("add", "--no-commit", "d", "f")
-        assert not (s.repo / ".dvc/cache/files").exists() or not any((s.repo / ".dvc/cache/files").rglob("??/*"))
+        assert not (s.repo / ".dvc/cache/files").exists() or not any(
+            (s.repo / ".dvc/cache/files").rglob("??/*")
+        )
         assert s.see("status", "--json") == {
             "d.dvc": [{"changed outs": {"d": "not in cache"}}],
             "f.dvc": [{"changed outs": {"f": "not in cache"}}],
@@ -671,7 +675,7 @@ def test_broken_pointers(twins):
 
 
 def test_gitignored_places(twins):
-    """A pointer in a git-ignored folder is not discovered; a name that git already ignores is not added again."""
+    """A pointer in a git-ignored folder is not discovered; a name that git ignores is not added again."""
 
     def script(s: Sandbox) -> None:
         s.init()
@@ -726,8 +730,8 @@ def test_folder_with_strange_members(twins):
 
 NAMES = [
     "with space", "tab\there", "ünïcödé", "日本語", "🐱.jpg", "[x]", "a*b", "q?", "#hash", "!bang", "-dash",
-    "back\\slash", "quo\"te", "it's", "a,b", "na:me", "123", "1e3", "yes", "null", "~", "2020-01-01", "{x", "%x", "@x", "&x",
-    "=", ".5", " lead", "x" * 100 + " " + "y" * 40,
+    "back\\slash", "quo\"te", "it's", "a,b", "na:me", "123", "1e3", "yes", "null", "~", "2020-01-01",
+    "{x", "%x", "@x", "&x", "=", ".5", " lead", "x" * 100 + " " + "y" * 40,
 ]  # fmt: skip
 
 
@@ -743,7 +747,9 @@ def test_names_of_files(twins):
         s.run("push")
         s.delete(*NAMES, ".dvc/cache")
         s.run("pull")
-        assert {name: (s.repo / name).read_bytes() for name in NAMES} == {name: name.encode() for name in NAMES}
+        assert {name: (s.repo / name).read_bytes() for name in NAMES} == {
+            name: name.encode() for name in NAMES
+        }
         s.see("data", "status", "--json")
 
     twins(script)
@@ -805,7 +811,8 @@ def test_pointer_text_survives(twins):
         s.write(
             "k.dvc",
             "desc: whole file   # why\nmeta:\n  owner: Ada\n  list: [1, 2]\n\nouts:\n# before the out\n"
-            f"- path: k\n  meta:\n    n: 1\n  md5: {MD5[ONE]}\n  hash: md5\n  size: 2\n  type: csv\n  remote: special\n  push: false\n",
+            f"- path: k\n  meta:\n    n: 1\n  md5: {MD5[ONE]}\n  hash: md5\n  size: 2\n"
+            "  type: csv\n  remote: special\n  push: false\n",
         )
         s.write("k", TWO)
         s.run("add", "k")
@@ -847,7 +854,10 @@ def test_dvcignore(twins):
     def script(s: Sandbox) -> None:
         s.init()
         s.write(".dvcignore", "# comment\n*.tmp\nbuild/\n!keep.tmp\n  padded  \n")
-        s.files("d", {"a": ONE, "x.tmp": TWO, "keep.tmp": TWO, "build/o": THREE, "padded": THREE, "sub/build/p": ONE})
+        s.files(
+            "d",
+            {"a": ONE, "x.tmp": TWO, "keep.tmp": TWO, "build/o": THREE, "padded": THREE, "sub/build/p": ONE},
+        )
         s.write("d2/.keep", "")
         s.run("add", "d")
         s.see("status", "--json")

@@ -36,7 +36,10 @@ stages:
 def start(s: Sandbox) -> None:
     s.init(remote=True)
     s.write("src", "1\n")
-    s.write("dvc.yaml", YAML.replace("&& cp src whole.${suffix}", "&& cp src whole.${suffix} && echo '{}' > m.json"))
+    s.write(
+        "dvc.yaml",
+        YAML.replace("&& cp src whole.${suffix}", "&& cp src whole.${suffix} && echo '{}' > m.json"),
+    )
     s.dvc("repro", "-q", "--no-run-cache")
     s.delete(".dvc/cache/runs")
     s.dvc("config", "core.autostage", "false")

@@ -91,7 +91,9 @@ def test_versioning_data_and_models(twins):
 
 def test_sharing_data(twins):
     """Sharing data and models: a colleague clones, pulls, changes, pushes; the first one pulls it back."""
-    files = {f"img/{n}.png": b"\x89PNG" + bytes([n]) * (n * 7) for n in range(8)} | {"labels.csv": "a,b\n1,2\n"}
+    files = {f"img/{n}.png": b"\x89PNG" + bytes([n]) * (n * 7) for n in range(8)} | {
+        "labels.csv": "a,b\n1,2\n"
+    }
 
     def script(s: Sandbox) -> None:
         s.init()
@@ -109,7 +111,9 @@ def test_sharing_data(twins):
         assert s.see("status", "--json", cwd=clone) == {}
         (clone / "dataset/img/99.png").write_bytes(b"new")
         (clone / "dataset/labels.csv").unlink()
-        assert s.see("status", "--json", cwd=clone) == {"dataset.dvc": [{"changed outs": {"dataset": "modified"}}]}
+        assert s.see("status", "--json", cwd=clone) == {
+            "dataset.dvc": [{"changed outs": {"dataset": "modified"}}]
+        }
         s.see("data", "status", "--json", "--granular", cwd=clone)
         s.run("add", "dataset", cwd=clone)
         s.commit("colleague's change", cwd=clone)
@@ -130,8 +134,10 @@ def test_sharing_data(twins):
 
 
 def test_the_article(twins):
-    """`add dog_and_cat`, `push`: the store lists the md5 prefixes, a second machine pulls the same six images."""
-    images = {f"{kind}{n}.jpg": f"{kind} number {n}".encode() * 40 for kind in ("cat", "dog") for n in (1, 2, 3)}
+    """`add dog_and_cat`, `push`: the store lists the md5 prefixes, a second machine pulls the six images."""
+    images = {
+        f"{kind}{n}.jpg": f"{kind} number {n}".encode() * 40 for kind in ("cat", "dog") for n in (1, 2, 3)
+    }
 
     def script(s: Sandbox) -> None:
         s.init()
@@ -140,11 +146,15 @@ def test_the_article(twins):
         s.run("add", "dog_and_cat")
         s.commit("dog_and_cat, version 1")
         s.run("push")
-        rows = ", ".join(f'{{"md5": "{md5(data)}", "relpath": "{name}"}}' for name, data in sorted(images.items()))
+        rows = ", ".join(
+            f'{{"md5": "{md5(data)}", "relpath": "{name}"}}' for name, data in sorted(images.items())
+        )
         tree = md5(f"[{rows}]".encode())
         assert f"- md5: {tree}.dir\n" in s.text("dog_and_cat.dvc")
         prefixes = {md5(data)[:2] for data in images.values()} | {tree[:2]}
-        assert {folder.name for folder in (s.store / "files/md5").iterdir() if any(folder.iterdir())} == prefixes
+        assert {
+            folder.name for folder in (s.store / "files/md5").iterdir() if any(folder.iterdir())
+        } == prefixes
         s.clone()
         s.run("pull", cwd=s.world / "clone")
 

@@ -1,4 +1,4 @@
-"""The dvc oracle: run `lab` and the real `dvc` as black boxes in closed sandboxes, and compare what they leave.
+"""The dvc oracle: run `lab` and the real `dvc` as black boxes in closed sandboxes; compare what they leave.
 
 Nothing here imports the code under test: what a repository should look like is asked of DVC itself, or of
 `hashlib`. Environment:
@@ -90,9 +90,7 @@ class Runner(Protocol):
     ) -> Ran: ...
 
 
-def run_process(
-    argv: Sequence[str], *, cwd: str, env: Mapping[str, str], stdin: str | None = None
-) -> Ran:
+def run_process(argv: Sequence[str], *, cwd: str, env: Mapping[str, str], stdin: str | None = None) -> Ran:
     """Run a fresh process to its end, with empty stdin unless given."""
     done = subprocess.run(
         list(argv),
@@ -308,7 +306,12 @@ def snapshot(folder: Path) -> Snapshot:
             found[rel] = Thing("dir", mode, "")
         else:
             found[rel] = Thing("file", mode, hashlib.sha256(Path(entry.path).read_bytes()).hexdigest())
-    busy = {parent.as_posix() for rel, thing in found.items() if thing.kind != "dir" for parent in Path(rel).parents}
+    busy = {
+        parent.as_posix()
+        for rel, thing in found.items()
+        if thing.kind != "dir"
+        for parent in Path(rel).parents
+    }
     return {
         rel: thing
         for rel, thing in found.items()
@@ -316,7 +319,9 @@ def snapshot(folder: Path) -> Snapshot:
     }
 
 
-def difference(one: Mapping[str, object], two: Mapping[str, object], names: tuple[str, str] = ("one", "two")) -> str:
+def difference(
+    one: Mapping[str, object], two: Mapping[str, object], names: tuple[str, str] = ("one", "two")
+) -> str:
     """The paths on which two snapshots disagree, one per line; empty when they are the same."""
     lines = []
     for key in sorted(one.keys() | two.keys()):
@@ -438,6 +443,7 @@ class Sandbox:
         return {
             "PATH": os.environ.get("PATH", "/usr/bin:/bin"),
             "LANG": "C.UTF-8",
+            "COLUMNS": "1000",  # dvc wraps even what goes into a pipe
             "HOME": str(home),
             "XDG_CONFIG_HOME": str(home / "config"),
             "XDG_CONFIG_DIRS": str(home / "xdg"),
@@ -535,7 +541,7 @@ class Sandbox:
             self.run("remote", "add", "-q", "-d", "store", "../store")
 
     def write(self, path: str, data: bytes | str, *, mode: int | None = None) -> Path:
-        """Write a file as an editor would (a new inode, so that links into a cache are never written through)."""
+        """Write a file as an editor would: a new inode, so that no link into a cache is written through."""
         target = self.repo / path
         target.parent.mkdir(parents=True, exist_ok=True)
         if target.is_symlink() or target.exists():

@@ -1,8 +1,8 @@
 """A toy S3 in this process, for faults that a real server does not offer on demand.
 
 It knows PUT, GET, HEAD, DELETE, listing (V1 and V2) and multipart uploads of one bucket at a time, checks no
-signature, and does as told: answer 500, cut a body short, or hold an answer until a test lets go. Real servers
-prove that our S3 is right; this one proves what happens when S3 is wrong.
+signature, and does as told: answer 500, cut a body short, or hold an answer until a test lets go. Real
+servers prove that our S3 is right; this one proves what happens when S3 is wrong.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from xml.sax.saxutils import escape
 Verdict = Literal["serve", "error", "cut", "hold", "corrupt"]
 
 
-def always_serve(method: str, key: str) -> Verdict:
+def always_serve(_method: str, _key: str) -> Verdict:
     """The default: no fault."""
     return "serve"
 
@@ -58,7 +58,7 @@ class ToyS3:
         }
 
 
-def _handler(toy: ToyS3) -> type[http.server.BaseHTTPRequestHandler]:
+def _handler(toy: ToyS3) -> type[http.server.BaseHTTPRequestHandler]:  # noqa: C901 - one table of methods
     lock = threading.Lock()
     uploads: dict[str, dict[int, bytes]] = {}
 
@@ -130,7 +130,10 @@ def _handler(toy: ToyS3) -> type[http.server.BaseHTTPRequestHandler]:
                     f"<Contents><Key>{escape(key)}</Key><LastModified>2024-01-01T00:00:00.000Z</LastModified>"
                     f"<ETag>&quot;{etag}&quot;</ETag><Size>{len(data)}</Size><StorageClass>STANDARD</StorageClass></Contents>"
                 )
-            rows += [f"<CommonPrefixes><Prefix>{escape(name)}</Prefix></CommonPrefixes>" for name in sorted(folders)]
+            rows += [
+                f"<CommonPrefixes><Prefix>{escape(name)}</Prefix></CommonPrefixes>"
+                for name in sorted(folders)
+            ]
             self.xml(
                 "ListBucketResult",
                 f"<Name>{bucket}</Name><Prefix>{escape(prefix)}</Prefix><KeyCount>{len(rows)}</KeyCount>"
@@ -172,7 +175,7 @@ def _handler(toy: ToyS3) -> type[http.server.BaseHTTPRequestHandler]:
                 shown = bytes(byte ^ 1 for byte in shown)
             self.answer(status, shown, cut=verdict == "cut", **headers)
 
-        do_HEAD = do_GET
+        do_HEAD = do_GET  # noqa: N815 - the name is http.server's
 
         def do_PUT(self) -> None:
             path, ask = self.split()
@@ -200,7 +203,9 @@ def _handler(toy: ToyS3) -> type[http.server.BaseHTTPRequestHandler]:
                     upload = str(len(uploads))
                     uploads[upload] = {}
                 key = path.strip("/").partition("/")[2]
-                self.xml("InitiateMultipartUploadResult", f"<Key>{escape(key)}</Key><UploadId>{upload}</UploadId>")
+                self.xml(
+                    "InitiateMultipartUploadResult", f"<Key>{escape(key)}</Key><UploadId>{upload}</UploadId>"
+                )
             else:
                 with lock:
                     parts = uploads.pop(ask["uploadId"])
@@ -218,7 +223,7 @@ def _handler(toy: ToyS3) -> type[http.server.BaseHTTPRequestHandler]:
                     toy.held.pop(path, None)
             self.answer(204)
 
-        def log_message(self, format: str, *args: object) -> None:
+        def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - as in the parent
             """Quiet."""
 
         def handle(self) -> None:

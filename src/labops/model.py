@@ -1,5 +1,7 @@
 """The words of the house: the frozen values that every floor shares.
 
+Most are named tuples: a frozen dataclass takes eight times as long to define, and every command pays for it.
+
 An *object* is a stored byte string named by its *oid*. A *tree* lists the files of one dataset; its own
 listing is stored as a *tree object* (oid ending in `.dir`). An *output* is what a *DVC file* tracks. A
 verb compares two sides into a *plan*, applies it, and returns a *report*.
@@ -11,6 +13,7 @@ import enum
 import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
+from types import MappingProxyType
 from typing import NamedTuple, NewType
 
 from labops.errors import InvalidInput, LabError
@@ -76,8 +79,7 @@ class Entry(NamedTuple):
     size: int | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Tree:
+class Tree(NamedTuple):
     """All files of one output, sorted by path in code-point order.
 
     A folder's tree has a `.dir` oid. A single file is a tree with one entry at `HERE`, of the same oid.
@@ -124,8 +126,7 @@ def file_tree(oid: Oid, size: int | None = None) -> Tree:
     return Tree(oid, (Entry(HERE, oid, size),))
 
 
-@dataclass(frozen=True, slots=True)
-class Output:
+class Output(NamedTuple):
     """One tracked path of a DVC file, as the file says it.
 
     `path` is posix and relative to the DVC file's `wdir`. `oid` is None while nothing was committed.
@@ -153,8 +154,7 @@ class Output:
     """True when the file holds `files:` or `cloud:` (a version-aware remote: labops leaves it to dvc)."""
 
 
-@dataclass(frozen=True, slots=True)
-class DvcFile:
+class DvcFile(NamedTuple):
     """A `.dvc` file as values.
 
     `deps` are kept as the plain mappings that the file holds (imports only).
@@ -178,6 +178,55 @@ class DvcFile:
     @property
     def is_import(self) -> bool:
         return bool(self.deps) and self.cmd is None
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Tracked:
+    """An output and where the project keeps it; equal only to itself.
+
+    Paths are posix and relative to the project root.
+    """
+
+    path: str
+    output: Output
+    file: str
+    """The DVC file (or `dvc.yaml`) that says so."""
+    stage: str = ""
+    """Name of the pipeline stage, empty for a `.dvc` file."""
+    is_repo_import: bool = False
+    is_import: bool = False
+    is_frozen: bool = False
+    deps: tuple[str, ...] = ()
+    """Paths a pipeline stage reads, for `--with-deps`."""
+
+    @property
+    def address(self) -> str:
+        """How `status` names it: `d.dvc`, `train` or `sub/dvc.yaml:train`."""
+        if not self.stage:
+            return self.file
+        return self.stage if self.file == "dvc.yaml" else f"{self.file}:{self.stage}"
+
+
+class Selected(NamedTuple):
+    """A tracked output, or the part of it that targets asked for.
+
+    `inside` are paths below the output, `patterns` globs over root-relative paths; with neither the whole
+    output is meant.
+    """
+
+    tracked: Tracked
+    inside: tuple[RelPath, ...] = ()
+    patterns: tuple[re.Pattern[str], ...] = ()
+
+    @property
+    def is_whole(self) -> bool:
+        return not self.inside and not self.patterns
+
+    def covers(self, path: RelPath) -> bool:
+        """True when the file `path` (relative to the output) is asked for."""
+        if self.is_whole or any(path == part or path.startswith(part + "/") for part in self.inside):
+            return True
+        return any(pattern.fullmatch(f"{self.tracked.path}/{path}") for pattern in self.patterns)
 
 
 class Action(enum.StrEnum):
@@ -257,6 +306,8 @@ class Report:
     plan: Plan = field(default_factory=Plan)
     outcomes: tuple[Outcome, ...] = ()
     warnings: tuple[str, ...] = ()
+    outputs: tuple[tuple[str, str], ...] = ()
+    """Outputs that changed in the workspace: (`A`, `M` or `D`, path), folders ending with `/`."""
     changed_files: tuple[str, ...] = ()
     """Files git should see (`.dvc`, `.gitignore`), relative to the project root, for the `git add` hint."""
 
@@ -297,8 +348,7 @@ def ignore(event: Event) -> None:
     """The default `OnEvent`: does nothing."""
 
 
-@dataclass(frozen=True, slots=True)
-class Selection:
+class Selection(NamedTuple):
     """Which outputs a verb is about.
 
     `targets` are DVC files, data paths, or paths inside a tracked folder, relative to the current directory;
@@ -314,8 +364,7 @@ class Selection:
     glob: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class RemoteSettings:
+class RemoteSettings(NamedTuple):
     """One remote of the merged configuration.
 
     `url` has its base directory applied: absolute path, or `scheme://…`. `options` hold the remaining
@@ -324,7 +373,7 @@ class RemoteSettings:
 
     name: str
     url: str
-    options: Mapping[str, str] = field(default_factory=dict)
+    options: Mapping[str, str] = MappingProxyType({})
 
 
 class StatusRow(NamedTuple):
@@ -347,8 +396,7 @@ class CloudStatusRow(NamedTuple):
     state: str
 
 
-@dataclass(frozen=True, slots=True)
-class Changes:
+class Changes(NamedTuple):
     """Paths that differ between two sides; folders end with `/`; `renamed` holds (old, new)."""
 
     added: tuple[str, ...] = ()
@@ -358,13 +406,12 @@ class Changes:
     unknown: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class DataStatus:
+class DataStatus(NamedTuple):
     """HEAD, DVC files and workspace side by side; paths are relative to the project root."""
 
     not_in_cache: tuple[str, ...] = ()
     not_in_remote: tuple[str, ...] = ()
-    committed: Changes = field(default_factory=Changes)
-    uncommitted: Changes = field(default_factory=Changes)
+    committed: Changes = Changes()
+    uncommitted: Changes = Changes()
     untracked: tuple[str, ...] = ()
     unchanged: tuple[str, ...] = ()

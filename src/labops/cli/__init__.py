@@ -1,1 +1,29 @@
-"""How people meet labops in a terminal: parse, call one verb, show."""
+"""How people meet labops in a terminal: parse, call one verb, show.
+
+`main` answers `--version` and `--help` itself: importing click would triple their time.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Sequence
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command line and return its exit code; nothing but this ends in `sys.exit`."""
+    words = list(sys.argv[1:] if arguments is None else arguments)
+    if words in (["-V"], ["--version"]):
+        from labops import __version__
+
+        print(__version__)
+        return 0
+    is_completing = "_LAB_COMPLETE" in os.environ
+    if not is_completing and (not words or words in (["-h"], ["--help"])):
+        from labops.cli.commands import overview
+
+        print(overview(), end="")
+        return 0 if words else 2
+    from labops.cli.app import run
+
+    return run(words)

@@ -1,0 +1,224 @@
+"""`push`, `fetch`, `pull`, `checkout`: between the remote, the cache and the workspace."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import click
+
+from labops.cli import options, show
+from labops.cli.app import use_dvc
+from labops.cli.session import Command, Session, json_option, pass_session
+from labops.cli.words import files, join
+from labops.model import Action, Report, Result, Selection
+
+UP_TO_DATE = "Everything is up to date."
+
+
+@click.command("push", cls=Command)
+@options.targets
+@options.jobs
+@options.remote
+@options.revisions
+@options.with_deps
+@options.recursive
+@options.run_cache
+@options.glob
+@options.dry_run
+@json_option
+@pass_session
+def push(
+    session: Session,
+    /,
+    targets: tuple[str, ...],
+    jobs: int | None,
+    remote: str | None,
+    run_cache: bool,
+    dry_run: bool,
+    **chosen: bool,
+) -> int:
+    """Upload tracked data to a remote.
+
+    A folder's listing goes last, so that nobody ever sees a folder with missing files.
+    """
+    from labops.verbs.push import push as verb
+
+    _refuse_run_cache("push", run_cache)
+    project = session.project()
+    with session.progress() as on_event:
+        report = verb(
+            project,
+            Selection(targets, **chosen),
+            remote=remote,
+            jobs=jobs,
+            dry_run=dry_run,
+            on_event=on_event,
+        )
+    number = report.count(Action.UPLOAD)
+    lines = _summary(report, [files(number, "pushed")] if number else [])
+    return show.show_report(session, report, lines, dry_run=dry_run, root=project.root)
+
+
+@click.command("fetch", cls=Command)
+@options.targets
+@options.jobs
+@options.remote
+@options.revisions
+@options.with_deps
+@options.recursive
+@options.run_cache
+@click.option("--max-size", type=click.IntRange(min=0), metavar="BYTES", help="Leave out files larger than this.")
+@click.option("--type", "types", multiple=True, type=click.Choice(["metrics", "plots"]), help="Left to dvc.")
+@options.dry_run
+@json_option
+@pass_session
+def fetch(
+    session: Session,
+    /,
+    targets: tuple[str, ...],
+    jobs: int | None,
+    remote: str | None,
+    run_cache: bool,
+    max_size: int | None,
+    types: tuple[str, ...],
+    dry_run: bool,
+    **chosen: bool,
+) -> int:
+    """Download tracked data into the cache; the workspace stays as it is."""
+    from labops.verbs.fetch import fetch as verb
+
+    _refuse_run_cache("fetch", run_cache)
+    if types:
+        raise use_dvc("fetch", *(word for kind in types for word in ("--type", kind)))
+    project = session.project()
+    with session.progress() as on_event:
+        report = verb(
+            project,
+            Selection(targets, **chosen),
+            remote=remote,
+            jobs=jobs,
+            max_size=max_size,
+            dry_run=dry_run,
+            on_event=on_event,
+        )
+    number = show.fetched_count(report)
+    lines = _summary(report, [files(number, "fetched")] if number else [])
+    return show.show_report(session, report, lines, dry_run=dry_run, root=project.root)
+
+
+@click.command("pull", cls=Command)
+@options.targets
+@options.jobs
+@options.remote
+@options.revisions
+@options.with_deps
+@options.recursive
+@options.run_cache
+@options.glob
+@click.option("-f", "--force", is_flag=True, help="Replace unsaved changes in the workspace.")
+@click.option("--allow-missing", is_flag=True, help="Succeed even where data is nowhere to be found.")
+@options.dry_run
+@json_option
+@pass_session
+def pull(
+    session: Session,
+    /,
+    targets: tuple[str, ...],
+    jobs: int | None,
+    remote: str | None,
+    run_cache: bool,
+    force: bool,
+    allow_missing: bool,
+    dry_run: bool,
+    **chosen: bool,
+) -> int:
+    """Download tracked data and put it into the workspace.
+
+    Unsaved work is never overwritten without -f.
+    """
+    from labops.verbs.pull import pull as verb
+
+    _refuse_run_cache("pull", run_cache)
+    project = session.project()
+    with session.progress() as on_event:
+        report = verb(
+            project,
+            Selection(targets, **chosen),
+            remote=remote,
+            jobs=jobs,
+            force=force,
+            allow_missing=allow_missing,
+            dry_run=dry_run,
+            on_event=on_event,
+        )
+    number = show.fetched_count(report)
+    parts = [files(number, "fetched")] if number else []
+    lines = _with_workspace(report, parts, project.root)
+    return show.show_report(session, report, lines, dry_run=dry_run, root=project.root)
+
+
+@click.command("checkout", cls=Command)
+@options.targets
+@click.option("--summary", is_flag=True, help="One line of counts instead of one line per change.")
+@options.with_deps
+@options.recursive
+@click.option("-f", "--force", is_flag=True, help="Replace unsaved changes in the workspace.")
+@click.option("--relink", is_flag=True, help="Make every link or copy anew, of the configured type.")
+@click.option("--allow-missing", is_flag=True, help="Succeed even where the cache lacks data.")
+@options.dry_run
+@json_option
+@pass_session
+def checkout(
+    session: Session,
+    targets: tuple[str, ...],
+    summary: bool,
+    with_deps: bool,
+    recursive: bool,
+    force: bool,
+    relink: bool,
+    allow_missing: bool,
+    dry_run: bool,
+) -> int:
+    """Make the workspace equal to its DVC files, from the cache.
+
+    Unsaved work is never overwritten without -f.
+    """
+    from labops.verbs.checkout import checkout as verb
+
+    chosen = options.selection(targets, with_deps=with_deps, recursive=recursive)
+    project = session.project()
+    with session.progress() as on_event:
+        report = verb(
+            project,
+            chosen,
+            force=force,
+            relink=relink,
+            allow_missing=allow_missing,
+            dry_run=dry_run,
+            on_event=on_event,
+        )
+    if summary:
+        lines = [join(show.workspace_counts(report)) or "No changes."]
+    else:
+        lines = list(show.shortened(show.workspace_lines(report, project.root)))
+        lines += ["Relinked successfully"] if relink and not report.failed else []
+    return show.show_report(session, report, lines, dry_run=dry_run, root=project.root)
+
+
+def _refuse_run_cache(verb: str, is_wanted: bool) -> None:
+    if is_wanted:
+        raise use_dvc(verb, "--run-cache")
+
+
+def _with_workspace(report: Report, parts: list[str], root: str) -> Iterator[str]:
+    yield from show.shortened(show.workspace_lines(report, root))
+    yield from _summary(report, parts + show.workspace_counts(report))
+
+
+def _summary(report: Report, parts: list[str]) -> Iterator[str]:
+    """dvc's last line; silent when nothing moved because something failed."""
+    is_missing = any(o.step.action is Action.MISSING for o in report.outcomes if o.result is not Result.DONE)
+    if parts:
+        yield join(parts)
+    elif not report.failed and not is_missing:
+        yield UP_TO_DATE

@@ -1,0 +1,51 @@
+"""From `OSError` to labops errors: what a reader can do about it."""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import os
+from collections.abc import Iterator
+
+from labops.errors import AccessDenied, InvalidInput, LabError, NoSpace, NotFound, Unavailable
+
+
+def translate(error: OSError, path: str) -> LabError:
+    """The labops error that tells what to do about `error` on `path`."""
+    number = error.errno or 0
+    reason = os.strerror(number).lower() if number else str(error)
+    if number in (errno.ENOENT, errno.ENOTDIR):
+        return NotFound(f"'{path}' does not exist", code="no-such-file", path=path)
+    if number in (errno.EACCES, errno.EPERM, errno.EROFS):
+        return AccessDenied(
+            f"'{path}' cannot be accessed: {reason}",
+            code="file-access-denied",
+            hint=f"look at its owner and mode: ls -ld '{path}'",
+            path=path,
+        )
+    if number in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
+        return NoSpace(
+            f"no room to write '{path}': {reason}",
+            code="disk-full",
+            hint="free some space (df -h) and run the same command again; nothing is half-written",
+            path=path,
+        )
+    if number in (errno.ELOOP, errno.ENAMETOOLONG, errno.EISDIR):
+        return InvalidInput(f"'{path}' cannot be used: {reason}", code="bad-file", path=path)
+    return Unavailable(
+        f"'{path}' cannot be read or written: {reason}",
+        code="file-system-error",
+        hint="check the disk or the network mount, then run the same command again",
+        path=path,
+    )
+
+
+@contextlib.contextmanager
+def translating(path: str) -> Iterator[None]:
+    """Raise labops errors in place of `OSError` for work on `path`."""
+    try:
+        yield
+    except LabError:
+        raise  # NoSpace and AccessDenied are OSErrors too: they are already ours
+    except OSError as error:
+        raise translate(error, path) from error

@@ -1,0 +1,12 @@
+"""Object bytes in S3 and compatible stores, GCS and Azure: the one importer of obstore.
+
+`Bucket` answers and stores, `upload` and `download` move files; all failures are `labops.errors`.
+"""
+
+from labops.drivers.s3.bucket import Bucket, Row, Watch
+from labops.drivers.s3.downloading import download
+from labops.drivers.s3.signing import Keys
+from labops.drivers.s3.uploading import upload
+from labops.drivers.s3.wire import BucketSettings, in_region
+
+__all__ = ["Bucket", "BucketSettings", "Keys", "Row", "Watch", "download", "in_region", "upload"]

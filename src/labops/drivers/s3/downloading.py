@@ -1,0 +1,186 @@
+"""Objects into files: streamed, or by parallel ranges that a killed download need not fetch again."""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import os
+import shutil
+from collections.abc import Callable
+from concurrent.futures import Future
+from typing import Final
+
+from labops.drivers.s3.bucket import RANGED, Bucket, Watch
+from labops.drivers.s3.faults import disk_error
+from labops.drivers.s3.journal import Journal
+from labops.errors import Corrupt, LabError
+
+STEP: Final = 16 << 20
+"""Bytes per range."""
+_READ: Final = 1 << 20
+
+
+def download(bucket: Bucket, key: str, target: str, watch: Callable[[], Watch], resume_path: str | None = None) -> int:
+    """Fetch `key` into the new file `target`; returns its size in bytes.
+
+    `watch` makes a fresh judge of the bytes; when it refuses them `target` is gone and its error passes
+    through. A large object comes by parallel ranges; with a `resume_path` (for a partial file, and a record
+    beside it) a download that was killed goes on where it stopped.
+    """
+    try:
+        size, is_fetched = _stream(bucket, key, target, watch(), below=RANGED if bucket.honours_ranges else None)
+        if is_fetched:
+            return size
+        if _by_ranges(bucket, key, target, size, watch, resume_path):
+            return size
+        return _stream(bucket, key, target, watch(), below=None)[0]
+    except OSError as error:
+        if isinstance(error, LabError):
+            raise
+        raise disk_error(error, target) from error
+
+
+def _stream(bucket: Bucket, key: str, target: str, watch: Watch, *, below: int | None) -> tuple[int, bool]:
+    """One streamed request. A small object is judged before the file is made, a larger one before it is left."""
+    fd = -1
+
+    def write(data: bytes | memoryview) -> None:
+        nonlocal fd
+        watch.update(data)
+        if fd < 0:
+            fd = os.open(target, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o666)
+        _write_all(fd, data)
+
+    try:
+        size, is_fetched = bucket.stream(key, write, below=below)
+        if is_fetched:
+            watch.finish()
+            if fd < 0:
+                fd = os.open(target, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o666)
+        return size, is_fetched
+    except BaseException:
+        if fd >= 0:
+            os.unlink(target)
+        raise
+    finally:
+        if fd >= 0:
+            os.close(fd)
+
+
+def _by_ranges(
+    bucket: Bucket, key: str, target: str, size: int, watch: Callable[[], Watch], resume_path: str | None
+) -> bool:
+    """Fetch by ranges; False, with nothing left behind, when the store does not honour them."""
+    partial = resume_path or target
+    fd = os.open(partial, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666)
+    try:
+        if resume_path and not _is_alone(fd):
+            # Another process is fetching the same object: do not mix, fetch it for ourselves.
+            return _by_ranges(bucket, key, target, size, watch, None)
+        is_resumed, is_whole = _fill(bucket, key, fd, size, watch, f"{resume_path}.json" if resume_path else None)
+        if not is_whole and is_resumed:
+            # What an earlier run left may be the damaged part: once more from the start.
+            _, is_whole = _fill(bucket, key, fd, size, watch, None)
+        if is_whole:
+            _hand_over(partial, target)
+        return is_whole
+    except Corrupt:
+        _remove(partial)
+        raise
+    except BaseException:
+        if not resume_path:
+            _remove(partial)
+        raise
+    finally:
+        os.close(fd)
+        if not bucket.honours_ranges:
+            _remove(partial)
+
+
+def _fill(
+    bucket: Bucket, key: str, fd: int, size: int, watch: Callable[[], Watch], journal_path: str | None
+) -> tuple[bool, bool]:
+    """Fetch the missing ranges while judging the file from its start. Returns (was resumed, is complete)."""
+    journal = Journal(journal_path, {"key": key, "bucket": bucket.settings.bucket, "size": size, "step": STEP})
+    if os.fstat(fd).st_size != size:
+        journal.restart()
+        os.truncate(fd, size)
+    is_resumed = bool(journal.parts)
+    starts = range(0, size, STEP)
+
+    def fetch(number: int) -> bool:
+        if number in journal.parts:
+            return True
+        start = starts[number]
+        data = bucket.get_range(key, start, min(start + STEP, size))
+        if data is None:
+            return False
+        _write_all(fd, data, start)
+        journal.done(number)
+        return True
+
+    futures: list[Future[bool]] = [bucket.movers.submit(fetch, number) for number in range(len(starts))]
+    judge = watch()
+    try:
+        for number, future in enumerate(futures):
+            if not future.result():
+                return is_resumed, False
+            _show(fd, starts[number], min(starts[number] + STEP, size), judge)
+        judge.finish()
+    except Corrupt:
+        journal.forget()
+        if is_resumed:
+            return True, False
+        raise
+    finally:
+        _settle(futures)
+    journal.forget()
+    return is_resumed, True
+
+
+def _settle(futures: list[Future[bool]]) -> None:
+    """Leave no thread that still writes to our file."""
+    for future in futures:
+        future.cancel()
+    for future in futures:
+        if not future.cancelled():
+            future.exception()
+
+
+def _show(fd: int, start: int, end: int, judge: Watch) -> None:
+    while start < end:
+        data = os.pread(fd, min(_READ, end - start), start)
+        judge.update(data)
+        start += len(data)
+
+
+def _is_alone(fd: int) -> bool:
+    try:
+        fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        return False
+    return True
+
+
+def _hand_over(partial: str, target: str) -> None:
+    if partial == target:
+        return
+    try:
+        os.rename(partial, target)
+    except OSError:
+        shutil.copyfile(partial, target)
+        os.unlink(partial)
+
+
+def _remove(path: str) -> None:
+    with contextlib.suppress(FileNotFoundError):
+        os.unlink(path)
+
+
+def _write_all(fd: int, data: bytes | memoryview, at: int | None = None) -> None:
+    view = memoryview(data)
+    while view:
+        count = os.write(fd, view) if at is None else os.pwrite(fd, view, at)
+        view = view[count:]
+        if at is not None:
+            at += count

@@ -1,0 +1,436 @@
+"""Exchange: objects between the cache and a remote, in the order that keeps both sides valid.
+
+A tree object is shown on a remote only after every one of its files was seen there; its presence is never
+taken as proof of theirs. What comes in is hashed before it gets its name.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from labops import transfer
+from labops.errors import Corrupt, LabError, NotFound, Unsupported
+from labops.formats.dirfile import parse_tree, render_tree
+from labops.model import (
+    Action,
+    HashName,
+    Oid,
+    OnEvent,
+    Outcome,
+    Plan,
+    RelPath,
+    Result,
+    Selected,
+    Step,
+    Tracked,
+    Tree,
+    file_tree,
+    ignore,
+    is_tree_oid,
+)
+from labops.places.cache import Batch, Cache
+from labops.places.remote import Remote
+from labops.planning.exchange import Wanted, is_complete, plan_fetch, plan_push
+from labops.project import Project
+
+
+@dataclass(slots=True)
+class Exchange:
+    """What an exchange planned and what became of it, added up over remotes and kinds of hash."""
+
+    steps: list[Step] = field(default_factory=list)
+    outcomes: list[Outcome] = field(default_factory=list)
+    warnings: list[str] = field(default_factory=list)
+
+    @property
+    def plan(self) -> Plan:
+        return Plan(tuple(self.steps))
+
+    def fail(self, name: str, error: LabError, oid: Oid | None = None) -> None:
+        """Something wanted could not even be planned."""
+        step = Step(Action.MISSING, name, oid, reason=error.message)
+        self.steps.append(step)
+        self.outcomes.append(Outcome(step, Result.FAILED, error))
+
+
+@dataclass(frozen=True, slots=True)
+class _Side:
+    """The two places of one exchange, and the outputs that travel between them."""
+
+    cache: Cache
+    remote: Remote
+    jobs: int
+    selected: list[Selected]
+
+
+def _sides(project: Project, selected: Iterable[Selected], remote: str | None, jobs: int | None) -> list[_Side]:
+    """The selected outputs by remote and kind of hash.
+
+    An output with a `remote:` of its own travels there, and is left out when another one was named.
+    """
+    groups: dict[tuple[str, HashName], list[Selected]] = {}
+    for item in selected:
+        own = item.tracked.output.remote
+        if remote and own and own != remote:
+            continue
+        settings = project.remote_settings(own or remote)
+        groups.setdefault((settings.name, item.tracked.output.hash_name), []).append(item)
+    return [
+        _Side(project.cache(hash_name), project.remote(name, hash_name), _jobs(project, name, jobs), items)
+        for (name, hash_name), items in groups.items()
+    ]
+
+
+def _jobs(project: Project, remote: str, asked: int | None) -> int:
+    settings = project.remote_settings(remote)
+    configured = settings.options.get("jobs", "")
+    if asked:
+        return asked
+    if configured.isdigit() and int(configured) > 0:
+        return int(configured)
+    return transfer.NETWORK_JOBS if "://" in settings.url else transfer.DISK_JOBS
+
+
+def _movable(exchange: Exchange, selected: Iterable[Selected]) -> list[Selected]:
+    """The outputs that have objects at all; the rest is said and left."""
+    movable = []
+    for item in selected:
+        output = item.tracked.output
+        if not output.is_cached:
+            continue
+        if output.is_cloud_versioned:
+            message = f"'{item.tracked.path}' lives in a cloud-versioned remote"
+            exchange.fail(item.tracked.path, Unsupported(message, code="cloud-versioned", hint="use dvc for it"))
+        elif output.oid is None:
+            exchange.warnings.append(f"'{item.tracked.path}' has no hash yet: commit it first ({item.tracked.address})")
+        else:
+            movable.append(item)
+    return movable
+
+
+# -- push ---------------------------------------------------------------------------------------------
+
+
+def push(
+    project: Project,
+    selected: Sequence[Selected],
+    *,
+    remote: str | None = None,
+    jobs: int | None = None,
+    dry_run: bool = False,
+    on_event: OnEvent = ignore,
+) -> Exchange:
+    """Bring what is selected to its remote.
+
+    Everything wanted that neither side has is a failed outcome. A tree object follows its files, and is held
+    back, with a warning, while the remote lacks one of them.
+    """
+    exchange = Exchange()
+    movable = [item for item in _movable(exchange, selected) if _is_pushed(item)]
+    for side in _sides(project, movable, remote, jobs):
+        _push_side(exchange, side, dry_run=dry_run, on_event=on_event)
+    return exchange
+
+
+def _is_pushed(item: Selected) -> bool:
+    return item.tracked.output.is_pushed and not item.tracked.is_repo_import
+
+
+def _push_side(exchange: Exchange, side: _Side, *, dry_run: bool, on_event: OnEvent) -> None:
+    wanted = _wanted(exchange, side, _Trees(side), on_event)
+    everything = {oid for item in wanted for oid in item.tree.oids()}
+    present = side.remote.contains(everything, on_event=on_event) if everything else set()
+    sizes = {oid: size for oid in everything - present if (size := side.cache.size(oid)) is not None}
+    plan = plan_push(wanted, on_remote=present, sizes=sizes)
+    exchange.steps += plan.steps
+    if dry_run:
+        return
+    for step in plan.of(Action.MISSING):
+        exchange.outcomes.append(Outcome(step, Result.FAILED, _nowhere(step)))
+    uploads = plan.of(Action.UPLOAD)
+    files = [step for step in uploads if step.oid and not is_tree_oid(step.oid)]
+    done = _upload(exchange, side, files, on_event)
+    _upload_trees(exchange, side, wanted, present | done, [step for step in uploads if step not in set(files)])
+
+
+def _upload(exchange: Exchange, side: _Side, steps: Sequence[Step], on_event: OnEvent) -> set[Oid]:
+    """Send these objects and make them durable; those that arrived."""
+
+    def work(step: Step) -> None:
+        assert step.oid is not None
+        try:
+            side.remote.upload(step.oid, side.cache.path(step.oid), step.size or 0)
+        except Corrupt:
+            side.cache.verify(step.oid)  # puts it in quarantine, so that the next fetch gets a good one
+            raise
+
+    outcomes = transfer.apply(steps, work, phase="pushing", jobs=side.jobs, on_event=on_event)
+    side.remote.finish()
+    exchange.outcomes += outcomes
+    return {outcome.step.oid for outcome in outcomes if outcome.step.oid and outcome.result is not Result.FAILED}
+
+
+def _upload_trees(
+    exchange: Exchange, side: _Side, wanted: Sequence[Wanted], on_remote: set[Oid], steps: Sequence[Step]
+) -> None:
+    trees = {item.tree.oid: item.tree for item in wanted}
+    for step in steps:
+        assert step.oid is not None
+        tree = trees[step.oid]
+        if is_complete(tree, on_remote):
+            _upload(exchange, side, [step], ignore)
+            continue
+        lacking = sum(entry.oid not in on_remote for entry in tree.entries)
+        exchange.outcomes.append(Outcome(step, Result.SKIPPED))
+        exchange.warnings.append(
+            f"the listing of '{step.path}' is held back: {lacking} of its {tree.nfiles} files are not on the remote, "
+            f"so nobody could pull it whole; push all of it to publish it"
+        )
+
+
+def _nowhere(step: Step) -> NotFound:
+    return NotFound(
+        f"'{step.path}' is neither in the cache nor on the remote",
+        code="object-nowhere",
+        hint="push it from the machine where it was added, or add it again",
+        path=step.path,
+        oid=step.oid,
+    )
+
+
+# -- fetch --------------------------------------------------------------------------------------------
+
+
+def fetch(
+    project: Project,
+    selected: Sequence[Selected],
+    *,
+    remote: str | None = None,
+    jobs: int | None = None,
+    max_size: int | None = None,
+    is_thorough: bool = False,
+    dry_run: bool = False,
+    on_event: OnEvent = ignore,
+) -> Exchange:
+    """Bring what is selected into the cache.
+
+    With `is_thorough` objects that are there, but that nobody hashed since they last changed, are checked
+    first and fetched again when bad. `max_size` (bytes) leaves out larger single files.
+    """
+    exchange = Exchange()
+    movable = []
+    for item in _movable(exchange, selected):
+        size = item.tracked.output.size
+        if max_size is not None and size is not None and size > max_size and not _is_dir(item):
+            continue
+        if item.tracked.is_repo_import:
+            _check_import(project, exchange, item)
+        elif not _is_here(project, item, is_thorough=is_thorough):
+            movable.append(item)
+    for side in _sides(project, movable, remote, jobs):
+        _fetch_side(exchange, side, is_thorough=is_thorough, dry_run=dry_run, on_event=on_event)
+    return exchange
+
+
+def _is_dir(item: Selected) -> bool:
+    return is_tree_oid(item.tracked.output.oid or Oid(""))
+
+
+def _is_here(project: Project, item: Selected, *, is_thorough: bool) -> bool:
+    """True when the cache has all of the output, so that no remote need be asked or even configured."""
+    cache = project.cache(item.tracked.output.hash_name)
+    oid = item.tracked.output.oid
+    assert oid is not None
+    try:
+        tree = cache.read_tree(oid)
+    except (NotFound, Corrupt):
+        return False
+    wanted = {entry.oid for entry in tree.entries if item.covers(entry.path)}
+    return not cache.missing(wanted) and not (is_thorough and cache.unverified(wanted))
+
+
+def _check_import(project: Project, exchange: Exchange, item: Selected) -> None:
+    """Data imported from another repository never lies on our remote."""
+    if not _is_here(project, item, is_thorough=False):
+        error = Unsupported(
+            f"'{item.tracked.path}' is imported from another repository, which labops cannot fetch from yet",
+            code="repo-import",
+            hint=f"dvc pull {item.tracked.file}",
+        )
+        exchange.fail(item.tracked.path, error, item.tracked.output.oid)
+
+
+def _fetch_side(exchange: Exchange, side: _Side, *, is_thorough: bool, dry_run: bool, on_event: OnEvent) -> None:
+    trees = _Trees(side)
+    wanted = _wanted(exchange, side, trees, on_event)
+    files = {oid for item in wanted for oid, _ in item.named_oids()}
+    absent = side.cache.missing(files)
+    if is_thorough and not dry_run:
+        absent |= _bad(side.cache, side.cache.unverified(files - absent), on_event)
+    plan = plan_fetch(wanted, absent=absent)
+    tree_steps = [Step(Action.DOWNLOAD, name + "/", oid, len(data)) for oid, (name, data) in trees.fetched.items()]
+    exchange.steps += [*plan.steps, *tree_steps]
+    if dry_run or not exchange.steps:
+        return
+    with side.cache.batch() as batch:
+        outcomes = _download(side, batch, plan.steps, on_event)
+        for oid, (_, data) in trees.fetched.items():
+            batch.store_bytes(oid, data)
+    exchange.outcomes += outcomes
+    exchange.outcomes += [Outcome(step, Result.DONE) for step in tree_steps]
+
+
+def _bad(cache: Cache, oids: Sequence[Oid], on_event: OnEvent) -> set[Oid]:
+    """Hash these objects; the bad ones, which are in quarantine now."""
+    results = transfer.each(oids, cache.verify, phase="verifying", on_event=on_event)
+    cache.save()
+    return {oid for oid, result in zip(oids, results, strict=True) if isinstance(result, LabError)}
+
+
+def _download(side: _Side, batch: Batch, steps: Sequence[Step], on_event: OnEvent) -> list[Outcome]:
+    def work(step: Step) -> None:
+        assert step.oid is not None
+        target = batch.temporary()
+        size = side.remote.download(step.oid, target)
+        batch.adopt(step.oid, target, size)
+
+    return transfer.apply(steps, work, phase="fetching", jobs=side.jobs, on_event=on_event)
+
+
+# -- trees --------------------------------------------------------------------------------------------
+
+
+class _Trees:
+    """Trees by oid, from the cache or else from the remote; those from the remote are kept in `fetched`."""
+
+    def __init__(self, side: _Side) -> None:
+        self._side = side
+        self.fetched: dict[Oid, tuple[str, bytes]] = {}
+        self._trees: dict[Oid, Tree | LabError] = {}
+
+    def load(self, items: Sequence[Selected], on_event: OnEvent) -> None:
+        """Get the trees of all `items`, in parallel where they must come from the remote."""
+        far: dict[Oid, str] = {}
+        for item in items:
+            oid = item.tracked.output.oid
+            assert oid is not None
+            if not is_tree_oid(oid):
+                self._trees[oid] = file_tree(oid, item.tracked.output.size)
+                continue
+            try:
+                self._trees[oid] = self._side.cache.read_tree(oid)
+            except (NotFound, Corrupt):
+                far[oid] = item.tracked.path
+        names = list(far.items())
+        results = transfer.each(
+            names,
+            lambda row: self._side.remote.read(row[0]),
+            phase="reading listings",
+            jobs=self._side.jobs,
+            on_event=on_event,
+        )
+        for (oid, name), data in zip(names, results, strict=True):
+            if isinstance(data, LabError):
+                self._trees[oid] = data
+            else:
+                self._trees[oid] = parse_tree(data, oid=oid)
+                self.fetched[oid] = (name, data)
+
+    def get(self, oid: Oid) -> Tree | LabError:
+        return self._trees[oid]
+
+
+def _wanted(exchange: Exchange, side: _Side, trees: _Trees, on_event: OnEvent) -> list[Wanted]:
+    """The selected parts of the side's outputs as trees; an output whose listing is nowhere fails."""
+    trees.load(side.selected, on_event)
+    wanted = []
+    for item in side.selected:
+        oid = item.tracked.output.oid
+        assert oid is not None
+        tree = trees.get(oid)
+        if isinstance(tree, NotFound):
+            exchange.fail(item.tracked.path, _nowhere(Step(Action.MISSING, item.tracked.path, oid)), oid)
+        elif isinstance(tree, LabError):
+            exchange.fail(item.tracked.path, tree, oid)
+        else:
+            wanted.append(Wanted(item.tracked.path, tree, _paths(item, tree)))
+    return wanted
+
+
+def _paths(item: Selected, tree: Tree) -> frozenset[RelPath] | None:
+    if item.is_whole or not tree.is_dir:
+        return None
+    return frozenset(entry.path for entry in tree.entries if item.covers(entry.path))
+
+
+def fetch_tree(project: Project, item: Tracked, *, on_event: OnEvent = ignore) -> None:
+    """Bring only the listing of a tracked folder into the cache; raises what kept it from coming."""
+    (side,) = _sides(project, [Selected(item)], None, None)
+    trees = _Trees(side)
+    trees.load([Selected(item)], on_event)
+    assert item.output.oid is not None
+    found = trees.get(item.output.oid)
+    if isinstance(found, LabError):
+        raise found
+    with side.cache.batch() as batch:
+        for oid, (_, data) in trees.fetched.items():
+            batch.store_bytes(oid, data)
+
+
+def send(
+    project: Project,
+    tree: Tree,
+    files: Mapping[Oid, str],
+    *,
+    remote: str | None,
+    jobs: int | None,
+    on_event: OnEvent = ignore,
+) -> None:
+    """Upload a tree straight from `files` (oid → path), past the cache; raises the first error."""
+    settings = project.remote_settings(remote)
+    place = project.remote(settings.name, HashName.MD5)
+    present = place.contains(set(tree.oids()), on_event=on_event)
+    steps = [
+        Step(Action.UPLOAD, str(entry.path), entry.oid, entry.size)
+        for entry in {entry.oid: entry for entry in tree.entries}.values()
+        if entry.oid not in present
+    ]
+
+    def work(step: Step) -> None:
+        assert step.oid is not None
+        place.upload(step.oid, files[step.oid], step.size or 0)
+
+    for outcome in transfer.apply(
+        steps, work, phase="pushing", jobs=_jobs(project, settings.name, jobs), on_event=on_event
+    ):
+        if outcome.error is not None:
+            raise outcome.error
+    place.finish()
+    if tree.is_dir and tree.oid not in present:
+        place.upload_bytes(tree.oid, render_tree(tree.entries))
+        place.finish()
+
+
+def compare(
+    project: Project,
+    selected: Sequence[Selected],
+    *,
+    remote: str | None,
+    jobs: int | None,
+    on_event: OnEvent = ignore,
+) -> list[tuple[str, bool, bool]]:
+    """(path, is in the cache, is on the remote) of every object of what is selected, folders by their bare name."""
+    rows: list[tuple[str, bool, bool]] = []
+    exchange = Exchange()
+    movable = [item for item in _movable(exchange, selected) if _is_pushed(item)]
+    for side in _sides(project, movable, remote, jobs):
+        wanted = _wanted(exchange, side, _Trees(side), on_event)
+        objects = [(oid, name) for item in wanted for oid, name in item.named_oids()]
+        objects += [(item.tree.oid, item.name) for item in wanted if item.tree.is_dir]
+        oids = {oid for oid, _ in objects}
+        absent = side.cache.missing(oids)
+        present = side.remote.contains(oids, on_event=on_event) if oids else set()
+        rows += [(name, oid not in absent, oid in present) for oid, name in objects]
+    rows += [(outcome.step.path, False, False) for outcome in exchange.outcomes]
+    return rows

@@ -1,0 +1,213 @@
+"""The index: every output that a project tracks, in its workspace or at some git revision."""
+
+from __future__ import annotations
+
+import os
+import posixpath
+from collections.abc import Callable, Iterable, Mapping, Sequence
+
+from labops.drivers import fs
+from labops.drivers.git import Git
+from labops.errors import InvalidInput, NotFound
+from labops.formats.dvcfile import parse_dvcfile
+from labops.formats.ignore import IgnoreRules
+from labops.model import DvcFile, Output, Tracked
+
+_POINTER_LIMIT = 64 << 20  # bytes; a pointer file has some hundred
+_NAMES = ("*.dvc", "dvc.yaml")
+_PRIVATE = {".git", ".dvc", ".hg"}
+
+Read = Callable[[str], str | None]
+"""Path relative to the project root → text, or None when there is no such file."""
+
+
+def read_workspace(root: str, path: str) -> str | None:
+    """The text of a small file of the workspace; `InvalidInput` when it is no text, None when absent."""
+    try:
+        data = fs.read_bytes(os.path.join(root, path), limit=_POINTER_LIMIT)
+    except NotFound:
+        return None
+    return _decode(data, path)
+
+
+def _decode(data: bytes, path: str) -> str:
+    try:
+        return data.decode()
+    except UnicodeDecodeError as error:
+        raise InvalidInput(
+            f"'{path}' is not UTF-8 text",
+            code="bad-dvc-file",
+            hint=f"bring back a good copy: git checkout -- '{path}'",
+            path=path,
+        ) from error
+
+
+def find_pointer_files(root: str, git: Git | None, rules: IgnoreRules) -> list[str]:
+    """The `.dvc` and `dvc.yaml` files of the workspace, sorted, relative to `root`.
+
+    Git-ignored ones are not found, as in dvc; neither are those that `.dvcignore` leaves out or that belong
+    to a project inside this one.
+    """
+    found = _by_git(root, git) if git is not None else _by_walk(root, rules)
+    return [path for path in found if not _is_left_out(path, rules)]
+
+
+def _by_git(root: str, git: Git) -> list[str]:
+    prefix = os.path.relpath(os.path.realpath(root), os.path.realpath(git.root)).replace(os.sep, "/")
+    prefix = "" if prefix == "." else prefix + "/"
+    names = [name.removeprefix(prefix) for name in git.list_files(_NAMES, under=root)]
+    folders = {posixpath.dirname(name) for name in names} - {""}
+    nested = {folder for folder in folders if os.path.isdir(os.path.join(root, folder, ".dvc"))}
+    inside = tuple(folder + "/" for folder in nested)
+    return [name for name in names if os.path.isfile(os.path.join(root, name)) and not name.startswith(inside)]
+
+
+def _by_walk(root: str, rules: IgnoreRules) -> list[str]:
+    found: list[str] = []
+    for folder, folders, names in os.walk(root):
+        here = os.path.relpath(folder, root).replace(os.sep, "/")
+        prefix = "" if here == "." else here + "/"
+        pointers = [name for name in names if name.endswith(".dvc") or name == "dvc.yaml"]
+        found += [prefix + name for name in pointers]
+        tracked = {name.removesuffix(".dvc") for name in pointers}
+        folders[:] = sorted(
+            name
+            for name in folders
+            if name not in _PRIVATE
+            and name not in tracked
+            and not os.path.isdir(os.path.join(folder, name, ".dvc"))
+            and not rules.match(prefix + name, True)
+        )
+    return sorted(found)
+
+
+def _is_left_out(path: str, rules: IgnoreRules) -> bool:
+    parts = path.split("/")
+    if not _PRIVATE.isdisjoint(parts[:-1]):
+        return True
+    parents = ("/".join(parts[:depth]) for depth in range(1, len(parts)))
+    return rules.match(path, False) or any(rules.match(parent, True) for parent in parents)
+
+
+def load(paths: Iterable[str], read: Read) -> list[Tracked]:
+    """The outputs of the given pointer files, in their order.
+
+    Raises `InvalidInput` for a file that dvc would refuse and for an output outside the project.
+    """
+    tracked: list[Tracked] = []
+    for path in paths:
+        if posixpath.basename(path) == "dvc.yaml":
+            tracked += _pipeline_outputs(path, read)
+        else:
+            text = read(path)
+            if text is not None:
+                tracked += _outputs(path, parse_dvcfile(text, name=path))
+    return _without_nested(tracked)
+
+
+def _without_nested(tracked: list[Tracked]) -> list[Tracked]:
+    """Pointer files that lie inside a tracked folder are plain data of it."""
+    folders = {item.path for item in tracked}
+    return [item for item in tracked if not _has_parent_in(item.file, folders)]
+
+
+def _has_parent_in(path: str, folders: set[str]) -> bool:
+    parent = posixpath.dirname(path)
+    while parent:
+        if parent in folders:
+            return True
+        parent = posixpath.dirname(parent)
+    return False
+
+
+def _outputs(path: str, dvcfile: DvcFile) -> list[Tracked]:
+    base = posixpath.join(posixpath.dirname(path), dvcfile.wdir)
+    deps = tuple(_place(base, str(dep["path"])) for dep in dvcfile.deps if "path" in dep and "repo" not in dep)
+    return [
+        Tracked(
+            path=_inside(path, base, output),
+            output=output,
+            file=path,
+            is_repo_import=dvcfile.is_repo_import,
+            is_import=dvcfile.is_import,
+            is_frozen=dvcfile.is_frozen,
+            deps=deps,
+        )
+        for output in dvcfile.outs
+    ]
+
+
+def _pipeline_outputs(path: str, read: Read) -> list[Tracked]:
+    from labops.formats.dvclock import parse_dvclock
+
+    folder = posixpath.dirname(path)
+    lock = posixpath.join(folder, "dvc.lock")
+    stages = parse_dvclock(read(lock), read(path), name=path, params=_params(folder, read))
+    tracked = []
+    for stage in stages:
+        base = posixpath.join(folder, stage.wdir)
+        deps = tuple(_place(base, dep) for dep in stage.deps)
+        for output in stage.outs:
+            place = _inside(path, base, output)
+            tracked.append(Tracked(place, output, path, stage.stage, is_frozen=stage.is_frozen, deps=deps))
+    return tracked
+
+
+def _params(folder: str, read: Read) -> Mapping[str, object]:
+    text = read(posixpath.join(folder, "params.yaml"))
+    if not text:
+        return {}
+    from labops.formats.yamltext import load_yaml
+
+    return load_yaml(text, name=posixpath.join(folder, "params.yaml"), code="bad-params")
+
+
+def _place(base: str, path: str) -> str:
+    return path if "://" in path else posixpath.normpath(posixpath.join(base, path))
+
+
+def _inside(file: str, base: str, output: Output) -> str:
+    """Where an output lies, which must be inside the project and outside its private folders."""
+    place = _place(base, output.path)
+    parts = place.split("/")
+    if "://" in place or place.startswith("/") or parts[0] == ".." or place == ".":
+        raise InvalidInput(
+            f"'{file}' tracks '{output.path}', which is outside the project",
+            code="output-outside",
+            hint=f"do not trust this file; where it is meant so, use dvc for it: dvc status {file}",
+            path=file,
+        )
+    if not _PRIVATE.isdisjoint(part.lower() for part in parts) or "\0" in place:
+        raise InvalidInput(
+            f"'{file}' tracks '{output.path}', which is inside a private folder of git or dvc",
+            code="output-private",
+            hint="do not trust where this file came from",
+            path=file,
+        )
+    return place
+
+
+def load_workspace(root: str, git: Git | None, rules: IgnoreRules) -> list[Tracked]:
+    """Every output of the workspace."""
+    return load(find_pointer_files(root, git, rules), lambda path: read_workspace(root, path))
+
+
+def load_revision(git: Git, rev: str, prefix: str) -> list[Tracked]:
+    """Every output at a commit; `prefix` is the project's folder in the repository (`""` or `sub/`)."""
+    wanted = git.files_at(rev, (".dvc", "dvc.yaml", "dvc.lock", "params.yaml"))
+    blobs = {path.removeprefix(prefix): blob for path, blob in wanted.items() if path.startswith(prefix)}
+    texts = dict(zip(blobs, (data for _, data in git.read_blobs(blobs.values())), strict=True))
+    pointers = [path for path in blobs if path.endswith((".dvc", "/dvc.yaml")) or path == "dvc.yaml"]
+
+    def read(path: str) -> str | None:
+        return _decode(texts[path], f"{rev[:7]}:{path}") if path in texts else None
+
+    return load(sorted(pointers), read)
+
+
+def overlapping(tracked: Sequence[Tracked], path: str) -> Tracked | None:
+    """The output at, above or below `path`, if any."""
+    for item in tracked:
+        if item.path == path or item.path.startswith(path + "/") or path.startswith(item.path + "/"):
+            return item
+    return None

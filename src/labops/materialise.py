@@ -1,0 +1,278 @@
+"""Materialising: the workspace made equal to what is tracked, from the cache, never over unsaved work."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Container, Iterable, Sequence
+from dataclasses import dataclass, field
+
+from labops import transfer
+from labops.drivers import fs
+from labops.errors import Conflict, Corrupt, InvalidInput, LabError, NotFound
+from labops.formats.statefile import pack_fingerprint
+from labops.model import Action, Entry, Oid, OnEvent, Outcome, Plan, RelPath, Result, Selected, Step, Tree, ignore
+from labops.places.cache import Cache
+from labops.places.workspace import Recall
+from labops.planning.checkout import Sides, as_mapping, plan_checkout
+from labops.project import Project
+from labops.survey import Survey, survey
+
+_PRIVATE = {".git", ".dvc", ".hg"}
+
+Rows = dict[RelPath, tuple[bytes, Oid]]
+"""Path inside an output → packed fingerprint and oid of the file there."""
+
+
+class _Everything:
+    """Contains whatever is asked."""
+
+    def __contains__(self, _: object) -> bool:
+        return True
+
+
+EVERYTHING: Container[RelPath] = _Everything()
+"""For `relinking`: every file of the selected outputs."""
+
+
+@dataclass(frozen=True, slots=True)
+class Placement:
+    """One output to materialise: what it is now, what it should be, and the steps between."""
+
+    selected: Selected
+    survey: Survey
+    want: tuple[Entry, ...]
+    is_dir: bool
+    plan: Plan
+
+    @property
+    def name(self) -> str:
+        return self.selected.tracked.path
+
+    @property
+    def is_new(self) -> bool:
+        return self.survey.is_missing
+
+    def shown(self, step: Step) -> Step:
+        """A step with the path that people know."""
+        return step._replace(path=f"{self.name}/{step.path}" if step.path else self.name)
+
+
+@dataclass(slots=True)
+class Materialised:
+    """What was planned and done, output by output; `summary` are the outputs that changed as a whole."""
+
+    placements: list[Placement] = field(default_factory=list)
+    outcomes: list[Outcome] = field(default_factory=list)
+    warnings: list[str] = field(default_factory=list)
+
+    @property
+    def plan(self) -> Plan:
+        return Plan(tuple(p.shown(step) for p in self.placements for step in p.plan.steps))
+
+    def changed_outputs(self) -> tuple[tuple[str, str], ...]:
+        """(`A` | `M` | `D`, path) of each output that was changed, folders ending with `/`."""
+        done = {outcome.step.path for outcome in self.outcomes if outcome.result is Result.DONE}
+        rows = {}
+        for placement in self.placements:
+            if any(placement.shown(step).path in done for step in placement.plan.steps):
+                letter = "A" if placement.is_new else "M"
+                rows[placement.name + ("/" if placement.is_dir else "")] = letter
+        return tuple((letter, name) for name, letter in rows.items())
+
+    def has_corrupt(self) -> bool:
+        """True when an object was put in quarantine, so that fetching it again may help."""
+        return any(isinstance(outcome.error, Corrupt) for outcome in self.outcomes) or bool(self.warnings)
+
+    def then(self, later: Materialised) -> Materialised:
+        """Both, where `later` was a second try at what had failed."""
+        kept = [outcome for outcome in self.outcomes if outcome.result is not Result.FAILED]
+        return Materialised(self.placements + later.placements, kept + later.outcomes, later.warnings)
+
+
+def materialise(
+    project: Project,
+    selected: Sequence[Selected],
+    *,
+    is_forced: bool = False,
+    relinking: Container[RelPath] = frozenset(),
+    dry_run: bool = False,
+    on_event: OnEvent = ignore,
+) -> Materialised:
+    """Make the workspace hold what is selected; files in `relinking` are linked anew though unchanged.
+
+    Raises `Conflict` (`unsaved-changes`) before anything is touched when unsaved work is in the way. Missing
+    or corrupt objects are failed outcomes; everything else is placed all the same.
+    """
+    done = Materialised()
+    for item in selected:
+        if item.tracked.output.oid is None or not item.tracked.output.is_cached:
+            continue
+        _place_one(project, done, item, is_forced=is_forced, relinking=relinking, on_event=on_event)
+    _refuse_conflicts(done.plan)
+    if not dry_run:
+        try:
+            for placement in done.placements:
+                _apply(project, done, placement, on_event)
+        finally:
+            project.workspace.close()
+    return done
+
+
+def _place_one(
+    project: Project,
+    done: Materialised,
+    item: Selected,
+    *,
+    is_forced: bool,
+    relinking: Container[RelPath],
+    on_event: OnEvent,
+) -> None:
+    output = item.tracked.output
+    cache = project.cache(output.hash_name)
+    now = survey(project, item.tracked.path, output.hash_name, on_event=on_event)
+    if now.oid == output.oid and relinking == frozenset():
+        return
+    assert output.oid is not None
+    try:
+        tree = cache.read_tree(output.oid)
+    except (NotFound, Corrupt) as error:
+        step = Step(Action.MISSING, item.tracked.path, output.oid, reason="its listing is not in the cache")
+        plan = Plan((step._replace(path=""),))
+        done.placements.append(Placement(item, now, (), is_dir=True, plan=plan))
+        if isinstance(error, Corrupt):
+            done.warnings.append(error.message)
+        return
+    done.placements.append(_plan_one(cache, item, now, tree, is_forced=is_forced, relinking=relinking))
+
+
+def _plan_one(
+    cache: Cache, item: Selected, now: Survey, tree: Tree, *, is_forced: bool, relinking: Container[RelPath]
+) -> Placement:
+    """Compare the two sides of one output, as far as it was asked for."""
+    for entry in tree.entries:
+        if not _PRIVATE.isdisjoint(entry.path.lower().split("/")):
+            raise InvalidInput(
+                f"the listing of '{item.tracked.path}' names '{entry.path}', inside a private folder of git or dvc",
+                code="unsafe-path",
+                hint="do not trust where this dataset came from",
+            )
+    want = as_mapping([entry for entry in tree.entries if not tree.is_dir or item.covers(entry.path)])
+    have = as_mapping([entry for entry in now.entries() if item.is_whole or item.covers(entry.path)])
+    changing = {have[path] for path in have if have[path] != want.get(path)}
+    needed = {oid for path, oid in want.items() if path in relinking or have.get(path) != oid}
+    sides = Sides(item.tracked.path, want, have, lost=cache.missing(needed), unsaved=cache.missing(changing))
+    plan = plan_checkout(sides, is_forced=is_forced, relinking=relinking)
+    return Placement(item, now, tree.entries, tree.is_dir, plan)
+
+
+def _refuse_conflicts(plan: Plan) -> None:
+    conflicts = plan.conflicts
+    if not conflicts:
+        return
+    names = [step.path for step in conflicts]
+    more = f" and {len(names) - 10} more" if len(names) > 10 else ""
+    raise Conflict(
+        f"{len(names)} file(s) hold changes that are saved nowhere: {', '.join(names[:10])}{more}",
+        code="unsaved-changes",
+        hint="keep them with: lab add (or lab commit); throw them away with: --force",
+    )
+
+
+# -- apply --------------------------------------------------------------------------------------------
+
+
+def _apply(project: Project, done: Materialised, placement: Placement, on_event: OnEvent) -> None:
+    output = placement.selected.tracked.output
+    cache = project.cache(output.hash_name)
+    steps = placement.plan.steps
+    makers = {step.oid for step in steps if step.oid and step.action in (Action.CREATE, Action.REPLACE)}
+    bad = _verify(cache, makers, on_event)
+    rows: Rows = {}
+    for is_deletion, run in itertools.groupby(steps, key=lambda step: step.action is Action.DELETE):
+        if is_deletion:
+            done.outcomes += _delete(project, placement, list(run))
+            continue
+        able = []
+        for step in run:
+            error = _missing(placement, step) if step.action is Action.MISSING else bad.get(step.oid or Oid(""))
+            if error is None:
+                able.append(step)
+            else:
+                done.outcomes.append(Outcome(placement.shown(step), Result.FAILED, error))
+        done.outcomes += _make(project, cache, placement, able, rows, on_event)
+    if placement.is_dir and not placement.want and not placement.plan.of(Action.MISSING):
+        project.workspace.make_folder(project.absolute(placement.name))
+    _remember(project, placement, rows)
+
+
+def _missing(placement: Placement, step: Step) -> NotFound:
+    shown = placement.shown(step)
+    return NotFound(
+        f"'{shown.path}' cannot be made: {step.reason}",
+        code="not-in-cache",
+        hint=f"get it with: lab pull {placement.name}",
+        path=shown.path,
+        oid=step.oid,
+    )
+
+
+def _verify(cache: Cache, oids: Iterable[Oid], on_event: OnEvent) -> dict[Oid, LabError]:
+    """Hash the objects that changed, or were made by others, since labops last looked; the bad ones."""
+    doubtful = cache.unverified(oids)
+    results = transfer.each(doubtful, cache.verify, phase="verifying", on_event=on_event)
+    cache.save()
+    return {oid: result for oid, result in zip(doubtful, results, strict=True) if isinstance(result, LabError)}
+
+
+def _make(
+    project: Project,
+    cache: Cache,
+    placement: Placement,
+    steps: Sequence[Step],
+    rows: Rows,
+    on_event: OnEvent,
+) -> list[Outcome]:
+    """Create and replace files from the cache; what was written goes into `rows`."""
+    workspace = project.workspace
+    is_executable = placement.selected.tracked.output.is_executable and not placement.is_dir
+    # A link would share its mode with the cache object, which must stay 0444.
+    types = ("reflink", "copy") if is_executable else ()
+
+    def work(step: Step) -> fs.Fingerprint:
+        assert step.oid is not None
+        made = workspace.temporary()
+        cache.link(step.oid, made, types=types, mode=0o766 if is_executable else 0o666)
+        return workspace.place(made, _location(project, placement, step))
+
+    values = transfer.each(steps, work, phase="checking out", on_event=on_event)
+    for step, value in zip(steps, values, strict=True):
+        if not isinstance(value, LabError) and step.oid:
+            rows[RelPath(step.path)] = (pack_fingerprint(*value), step.oid)
+    return [transfer.outcome_of(placement.shown(step), value) for step, value in zip(steps, values, strict=True)]
+
+
+def _delete(project: Project, placement: Placement, steps: Sequence[Step]) -> list[Outcome]:
+    emptied = set()
+    for step in steps:
+        path = _location(project, placement, step)
+        project.workspace.remove(path)
+        if step.path:
+            emptied.add(path.rpartition("/")[0])
+    project.workspace.prune(emptied, top=project.absolute(placement.name), is_top_kept=placement.is_dir)
+    return [Outcome(placement.shown(step), Result.DONE) for step in steps]
+
+
+def _location(project: Project, placement: Placement, step: Step) -> str:
+    top = project.absolute(placement.name)
+    return f"{top}/{step.path}" if step.path else top
+
+
+def _remember(project: Project, placement: Placement, rows: Rows) -> None:
+    """Record what was just written beside what was seen before, so that the next command need not read it."""
+    output = placement.selected.tracked.output
+    clock_ns = project.state.clock_ns()
+    scan = project.workspace.scan(project.absolute(placement.name))
+    recall = Recall.of_rows(scan, placement.survey.recall.rows() | rows)
+    is_whole = not recall.unknown and not placement.plan.of(Action.MISSING) and placement.selected.is_whole
+    tree_oid = output.oid if is_whole and output.oid and len(placement.want) == scan.nfiles else ""
+    project.state.save(placement.name, output.hash_name, recall.table(tree_oid, clock_ns))

@@ -1,0 +1,356 @@
+"""The cache: objects on this machine in DVC's layout, shared by projects and, if so configured, by members.
+
+Bytes enter hashed and under a temporary name; they get their real name, mode 0444, only when they are on
+disk. DVC trusts that mode blindly; we keep, in `.lab/verified/` beside the objects, the fingerprint each one
+had when labops last hashed it, so that an object that changed since is noticed before anyone uses it.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import threading
+from collections.abc import Collection, Iterable, Iterator, Sequence
+from typing import Self
+
+from labops.drivers import fs
+from labops.errors import Corrupt, InvalidInput, NotFound
+from labops.formats.dirfile import parse_tree
+from labops.formats.statefile import (
+    Columns,
+    StateTable,
+    join_names,
+    pack_fingerprint,
+    parse_state,
+    render_state,
+)
+from labops.model import HashName, Oid, Tree, file_tree, is_tree_oid
+
+_FLUSH_FILES = 20_000
+_FLUSH_BYTES = 1 << 29
+_TREE_LIMIT = 1 << 32  # bytes: a listing of some forty million files; more is a mistake or an attack
+
+
+class Cache:
+    """Objects of one hash kind below `root`. Thread-safe; every method raises labops errors only."""
+
+    def __init__(
+        self,
+        root: str,
+        hash_name: HashName = HashName.MD5,
+        *,
+        link_types: Sequence[str] = ("reflink", "copy"),
+        is_shared: bool = False,
+    ) -> None:
+        self.root = root
+        self.hash_name = hash_name
+        self.link_types = tuple(link_types)
+        self.is_shared = is_shared
+        self.base = os.path.join(root, "files", "md5") if hash_name is HashName.MD5 else root
+        self._lab = os.path.join(root, ".lab")
+        self._shards: dict[str, dict[str, bytes]] = {}
+        self._dirty: set[str] = set()
+        self._lock = threading.Lock()
+
+    def path(self, oid: Oid) -> str:
+        """Where the object lies, whether or not it is there."""
+        return f"{self.base}/{oid[:2]}/{oid[2:]}"
+
+    def missing(self, oids: Iterable[Oid]) -> set[Oid]:
+        """Those of `oids` that have no object. Lists a fan-out folder once where that beats asking one by one."""
+        by_shard: dict[str, list[Oid]] = {}
+        for oid in oids:
+            by_shard.setdefault(oid[:2], []).append(oid)
+        absent: set[Oid] = set()
+        for shard, wanted in by_shard.items():
+            if len(wanted) < 8:
+                absent.update(oid for oid in wanted if not os.path.lexists(self.path(oid)))
+            else:
+                present = set(fs.names_in(f"{self.base}/{shard}"))
+                absent.update(oid for oid in wanted if oid[2:] not in present)
+        return absent
+
+    def witness(self) -> bytes:
+        """Bytes that stay the same while no object comes or goes; empty when that cannot be told."""
+        return fs.witness(self.base)
+
+    def unverified(self, oids: Iterable[Oid]) -> list[Oid]:
+        """The present ones among `oids` that nobody hashed since they last changed."""
+        found = []
+        for oid in oids:
+            try:
+                stat = os.stat(self.path(oid))
+            except OSError:
+                continue
+            if self._shard(oid[:2]).get(oid[2:]) != _packed(stat):
+                found.append(oid)
+        return found
+
+    def verify(self, oid: Oid) -> None:
+        """Hash one object; raises `Corrupt` (`corrupt-object`) after putting a bad one in quarantine."""
+        path = self.path(oid)
+        actual = fs.hash_file(path, self.hash_name).oid
+        if actual != oid[:32]:
+            self.quarantine(oid)
+        self._remember([oid])
+
+    def quarantine(self, oid: Oid) -> None:
+        """Move a bad object out of the way and raise `Corrupt`; nothing is deleted."""
+        path = self.path(oid)
+        folder = os.path.join(self._lab, "quarantine")
+        fs.make_folder(folder, is_shared=self.is_shared)
+        fs.rename(path, os.path.join(folder, f"{oid}.{os.urandom(4).hex()}"))
+        with self._lock:
+            self._shard(oid[:2]).pop(oid[2:], None)
+        raise Corrupt(
+            f"cache object '{oid}' does not have the content its name promises; it was put in quarantine",
+            code="corrupt-object",
+            hint="fetch it again: lab fetch",
+            oid=oid,
+            path=path,
+        )
+
+    def read_tree(self, oid: Oid) -> Tree:
+        """The tree an output's oid stands for; a single file is a tree of one entry.
+
+        Raises `NotFound` (`tree-not-in-cache`), `Corrupt` (a bad listing is put in quarantine) or
+        `InvalidInput` (`unsafe-path`).
+        """
+        if not is_tree_oid(oid):
+            return file_tree(oid)
+        path = self.path(oid)
+        try:
+            data = fs.read_bytes(path, limit=_TREE_LIMIT)
+        except NotFound as error:
+            raise NotFound(
+                f"the listing of folder '{oid}' is not in the cache",
+                code="tree-not-in-cache",
+                hint="get it with: lab fetch",
+                oid=oid,
+            ) from error
+        if fs.hash_bytes(data, self.hash_name) != oid[:32]:
+            self.quarantine(oid)
+        return parse_tree(data, oid=oid)
+
+    def size(self, oid: Oid) -> int | None:
+        """Bytes of one object, None when it is absent."""
+        try:
+            return os.stat(self.path(oid)).st_size
+        except OSError:
+            return None
+
+    def list(self) -> Iterator[Oid]:
+        """Every object, in no order; names that cannot be objects are passed over."""
+        for shard in fs.names_in(self.base):
+            if len(shard) != 2:
+                continue
+            with contextlib.suppress(NotFound):
+                for name in fs.names_in(f"{self.base}/{shard}"):
+                    if len(name) == 30 or (len(name) == 34 and name.endswith(".dir")):
+                        yield Oid(shard + name)
+
+    def batch(self) -> Batch:
+        """A context in which many objects enter the cache together; see `Batch`."""
+        return Batch(self)
+
+    def link(self, oid: Oid, target: str, *, types: Sequence[str] = (), mode: int = 0o666) -> str:
+        """Make the new file `target` from a verified object; returns the link type that worked.
+
+        Tries `types` (default: the configured ones) in order. `mode` is for independent files (reflink, copy).
+        """
+        source = self.path(oid)
+        for kind in types or self.link_types:
+            if kind == "copy" or (kind in ("hardlink", "symlink") and os.path.getsize(source) == 0):
+                fs.copy(source, target, mode=mode)  # an empty file is never linked: links to it would add up
+                return "copy"
+            if kind == "reflink" and fs.reflink(source, target, mode=mode):
+                return kind
+            if kind == "hardlink" and fs.hardlink(source, target):
+                return kind
+            if kind == "symlink" and fs.symlink(os.path.abspath(source), target):
+                return kind
+        raise InvalidInput(
+            f"none of the link types '{', '.join(types or self.link_types)}' works between cache and workspace",
+            code="no-link-type",
+            hint="add copy as the last choice: lab config cache.type hardlink,symlink,copy",
+            path=target,
+        )
+
+    def is_linked(self, oid: Oid, path: str, kind: str) -> bool:
+        """True when the workspace file `path` is that kind of link to the object."""
+        source = self.path(oid)
+        try:
+            if kind == "symlink":
+                return os.path.islink(path) and os.readlink(path) == os.path.abspath(source)
+            return os.path.samefile(path, source) and not os.path.islink(path)
+        except OSError:
+            return False
+
+    def save(self) -> None:
+        """Write down what was verified; silent for members who may only read the cache."""
+        with self._lock:
+            for shard in self._dirty:
+                names = list(self._shards[shard])
+                columns = Columns(
+                    join_names(names),
+                    b"".join(self._shards[shard].values()),
+                    b"".join(bytes.fromhex(shard + name[:30]) for name in names),
+                )
+                table = StateTable({shard: columns} if names else {})
+                fs.write_cache_file(self._shard_path(shard), render_state(table), is_shared=self.is_shared)
+            self._dirty.clear()
+
+    def _shard_path(self, shard: str) -> str:
+        return os.path.join(self._lab, "verified", self.hash_name, shard)
+
+    def _shard(self, shard: str) -> dict[str, bytes]:
+        """Object name → packed fingerprint, for one fan-out folder."""
+        rows = self._shards.get(shard)
+        if rows is None:
+            table = parse_state(fs.read_cache_file(self._shard_path(shard)))
+            columns = table.directories.get(shard)
+            rows = {name: packed for name, (packed, _) in columns.rows().items()} if columns else {}
+            self._shards[shard] = rows
+        return rows
+
+    def _remember(self, oids: Collection[Oid]) -> None:
+        with self._lock:
+            for oid in oids:
+                self._shard(oid[:2])[oid[2:]] = _packed(os.stat(self.path(oid)))
+                self._dirty.add(oid[:2])
+
+
+def _packed(stat: os.stat_result) -> bytes:
+    return pack_fingerprint(stat.st_size, stat.st_mtime_ns, 0, stat.st_ino)
+
+
+class Batch:
+    """Objects on their way into a cache: written under temporary names, made durable together, then renamed.
+
+    Leaving the `with` block names everything that was finished, also when an error or Ctrl-C ends it. A kill
+    loses at most the objects since the last flush; their temporary folder is swept by a later batch.
+    """
+
+    def __init__(self, cache: Cache) -> None:
+        self._cache = cache
+        self._folder = ""
+        self._pending: dict[Oid, str] = {}
+        self._pending_bytes = 0
+        self._counter = 0
+        self._made: set[str] = set()
+        self._no_reflink = "reflink" not in cache.link_types
+        self._lock = threading.Lock()
+
+    def __enter__(self) -> Self:
+        parent = os.path.join(self._cache._lab, "tmp")
+        fs.make_folder(parent, is_shared=self._cache.is_shared)
+        fs.sweep_workbenches(parent)
+        self._folder = fs.make_workbench(parent)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        try:
+            self.flush()
+            self._cache.save()
+        finally:
+            fs.remove_workbench(self._folder)
+
+    def temporary(self) -> str:
+        """A path that nobody else uses, on the cache's file system."""
+        with self._lock:
+            self._counter += 1
+            return f"{self._folder}/{self._counter}"
+
+    def store_file(self, source: str, *, is_known: bool = False) -> fs.Hashed:
+        """Take `source` into the cache; the file itself stays as it is (with `hardlink` first, it is linked in).
+
+        `is_known` says that the content is probably there already, so that a large file is hashed before
+        anything is copied.
+        """
+        if self._cache.link_types[:1] == ("hardlink",):
+            return self._store_link(source)
+        if is_known:
+            hashed = fs.hash_file(source, self._cache.hash_name)
+            if self._has(hashed.oid):
+                return hashed
+        target = self.temporary()
+        if not self._no_reflink:
+            cloned = self._store_clone(source, target)
+            if cloned is not None:
+                return cloned
+        hashed = fs.copy_hashing(source, target, self._cache.hash_name, is_wanted=lambda oid: not self._has(oid))
+        if hashed.is_written:
+            self._add(hashed.oid, target, hashed.fingerprint.size)
+        return hashed
+
+    def _store_clone(self, source: str, target: str) -> fs.Hashed | None:
+        """Share the blocks of `source` and hash the clone, which nobody else can change meanwhile."""
+        before = fs.stat(source)
+        if not fs.reflink(source, target):
+            self._no_reflink = True
+            return None
+        oid = fs.hash_file(target, self._cache.hash_name).oid
+        if fs.stat(source) != before:
+            fs.remove(target)
+            raise fs.changed_while_read(source)
+        self._add(oid, target, before.size)
+        return fs.Hashed(oid, before)
+
+    def _store_link(self, source: str) -> fs.Hashed:
+        """Give the workspace file a second name in the cache."""
+        hashed = fs.hash_file(source, self._cache.hash_name)
+        target = self.temporary()
+        if self._has(hashed.oid) or hashed.fingerprint.size == 0 or not fs.hardlink(os.path.realpath(source), target):
+            if not self._has(hashed.oid):
+                fs.copy_hashing(source, target, self._cache.hash_name)
+                self._add(hashed.oid, target, hashed.fingerprint.size)
+            return hashed
+        fs.protect(target)
+        self._add(hashed.oid, target, hashed.fingerprint.size)
+        return fs.Hashed(hashed.oid, fs.stat(source))
+
+    def store_bytes(self, oid: Oid, data: bytes) -> None:
+        """Take `data`, whose oid is `oid`, into the cache."""
+        if not self._has(oid):
+            target = self.temporary()
+            fs.write_new(target, data, mode=0o444)
+            self._add(oid, target, len(data))
+
+    def adopt(self, oid: Oid, path: str, size: int) -> None:
+        """Take over a file made at `temporary()`, whose content the caller has just verified to be `oid`."""
+        fs.protect(path)
+        self._add(oid, path, size)
+
+    def _has(self, oid: Oid) -> bool:
+        return oid in self._pending or os.path.lexists(self._cache.path(oid))
+
+    def _add(self, oid: Oid, path: str, size: int) -> None:
+        with self._lock:
+            if oid in self._pending:
+                fs.remove(path)
+                return
+            self._pending[oid] = path
+            self._pending_bytes += size
+            if len(self._pending) >= _FLUSH_FILES or self._pending_bytes >= _FLUSH_BYTES:
+                self._flush()
+
+    def flush(self) -> None:
+        """Make everything stored so far durable and give it its name. Tree objects come last."""
+        with self._lock:
+            self._flush()
+
+    def _flush(self) -> None:
+        if not self._pending:
+            return
+        cache = self._cache
+        ordered = sorted(self._pending, key=is_tree_oid)
+        fs.sync(self._folder, [self._pending[oid] for oid in ordered])
+        for shard in {oid[:2] for oid in ordered} - self._made:
+            fs.make_folder(f"{cache.base}/{shard}", is_shared=cache.is_shared)
+            self._made.add(shard)
+        for oid in ordered:
+            fs.rename(self._pending[oid], cache.path(oid))
+        fs.sync_names(cache.base, {f"{cache.base}/{oid[:2]}" for oid in ordered})
+        cache._remember(ordered)
+        self._pending.clear()
+        self._pending_bytes = 0

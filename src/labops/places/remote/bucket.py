@@ -1,0 +1,171 @@
+"""A remote in a bucket: S3 and compatible stores, GCS, Azure."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Iterator, Sequence
+from typing import Final
+
+from labops.drivers.s3 import Bucket, Row, download, upload
+from labops.errors import AccessDenied
+from labops.model import Event, HashName, Oid, OnEvent, ignore
+from labops.places.remote.asking import FEW, PAGE_KEYS, every_prefix, pages_estimate, prefers_heads, prefixes
+from labops.places.remote.knowledge import Knowledge
+from labops.places.remote.layout import ContentCheck, base_of, oid_at, tail_of
+
+_PHASE: Final = "query"
+
+
+class BucketRemote:
+    """Objects of one layout in a bucket. Safe to use from many threads."""
+
+    is_read_only = False
+
+    def __init__(
+        self, name: str, url: str, bucket: Bucket, prefix: str, hash_name: HashName, knowledge: Knowledge
+    ) -> None:
+        self.name, self.url = name, url
+        self._bucket = bucket
+        self._hash_name = hash_name
+        self._base = base_of(prefix, hash_name)
+        self._knowledge = knowledge
+        bucket.honours_ranges = knowledge.get("ranges") != "ignored"
+
+    def __repr__(self) -> str:
+        return f"BucketRemote({self.name!r}, {self.url!r}, {self._hash_name})"
+
+    # -- many objects ---------------------------------------------------------------------------------
+
+    def contains(self, oids: Collection[Oid], *, on_event: OnEvent = ignore) -> set[Oid]:
+        """Which of `oids` the remote holds, each one seen in a listing or asked for by name."""
+        wanted = set(oids)
+        if not wanted:
+            return set()
+        on_event(Event("started", _PHASE, total=len(wanted)))
+        try:
+            found = self._heads(wanted) if len(wanted) <= FEW else self._listed(wanted)
+        finally:
+            on_event(Event("finished", _PHASE))
+        return found
+
+    def _listed(self, wanted: set[Oid]) -> set[Oid]:
+        found: set[Oid] = set()
+        try:
+            last = self._first_page(lambda oid, _: found.add(oid) if oid in wanted else None)
+        except AccessDenied as refusal:
+            if refusal.code != "access-denied":
+                raise
+            # Whoever may read but not list knows every name already: ask for each.
+            return self._heads(wanted, refusal)
+        if last is None:
+            return found
+        rest = {oid for oid in wanted if oid > last}
+        pages = pages_estimate(last)
+        if prefers_heads(len(rest), pages):
+            return found | self._heads(rest)
+        for page in self._bucket.list_each(self._full(prefixes(rest, pages, is_folder_only=self._is_folder_only))):
+            found.update(oid for oid, _ in self._objects(page) if oid in rest)
+        return found
+
+    def _first_page(self, take: Callable[[Oid, int], object]) -> Oid | None:
+        """`take` the first page's objects; None when there is no more, else the last oid that it covers."""
+        pages = self._bucket.list(self._base)
+        first = next(pages, [])
+        covered: Oid | None = None
+        for oid, size in self._objects(first):
+            take(oid, size)
+            covered = oid
+        if len(first) < PAGE_KEYS:
+            # Some stores serve shorter pages, so an end is only believed when there is no second page.
+            second = next(pages, None)
+            if second is None:
+                return None
+            for oid, size in self._objects(second):
+                take(oid, size)
+                covered = oid
+        return covered or Oid("0" * 32)
+
+    @property
+    def _is_folder_only(self) -> bool:
+        return not self._bucket.is_s3 or self._hash_name is not HashName.MD5
+
+    def _full(self, tails: Sequence[str]) -> list[str]:
+        return [self._base + tail for tail in tails]
+
+    def _objects(self, page: Sequence[Row]) -> Iterator[tuple[Oid, int]]:
+        cut = len(self._base)
+        for key, size, _ in page:
+            oid = oid_at(key[cut:])
+            if oid is not None:
+                yield oid, size
+
+    def _heads(self, wanted: Collection[Oid], refusal: AccessDenied | None = None) -> set[Oid]:
+        keys = {self._key(oid): oid for oid in wanted}
+        answers = self._bucket.heads(keys)
+        found = {keys[key] for key, size in answers.items() if isinstance(size, int)}
+        refused = next((answer for answer in answers.values() if isinstance(answer, AccessDenied)), None)
+        if refused and not found:
+            # Without the right to list, absence and refusal look alike; nothing at all readable is refusal.
+            raise refusal or refused
+        return found
+
+    def list(self) -> Iterator[tuple[Oid, int]]:
+        """Every object of the layout with its size in bytes, in no order; foreign keys are skipped."""
+        start: list[tuple[Oid, int]] = []
+        last = self._first_page(lambda oid, size: start.append((oid, size)))
+        yield from start
+        if last is None:
+            return
+        tails = every_prefix(pages_estimate(last), is_folder_only=self._is_folder_only)
+        for page in self._bucket.list_each(self._full(tails)):
+            yield from ((oid, size) for oid, size in self._objects(page) if oid > last)
+
+    def delete(self, oids: Collection[Oid]) -> None:
+        """Delete objects; absent ones are no error."""
+        self._bucket.delete([self._key(oid) for oid in oids])
+
+    # -- one object -----------------------------------------------------------------------------------
+
+    def upload(self, oid: Oid, source: str, size: int) -> None:
+        """Store the file `source`; raises `Corrupt` (`corrupt-object`) before the object gets its name."""
+        check = ContentCheck(oid, self._hash_name, "corrupt-object", source)
+        upload(self._bucket, self._key(oid), source, size, check, self._knowledge.journal("up", oid))
+
+    def upload_bytes(self, oid: Oid, data: bytes) -> None:
+        """Store `data`, after the same check."""
+        check = ContentCheck(oid, self._hash_name, "corrupt-object", "memory")
+        check.update(data)
+        check.finish()
+        self._bucket.put(self._key(oid), data)
+
+    def download(self, oid: Oid, target: str) -> int:
+        """Fetch into the new file `target`; raises `Corrupt` (`corrupt-download`), and leaves none, otherwise."""
+        partial = self._knowledge.journal("down", oid)
+        size = download(self._bucket, self._key(oid), target, lambda: self._download_check(oid), partial)
+        if not self._bucket.honours_ranges:
+            self._knowledge.put("ranges", "ignored")
+        return size
+
+    def _download_check(self, oid: Oid) -> ContentCheck:
+        return ContentCheck(oid, self._hash_name, "corrupt-download", self.url)
+
+    def read(self, oid: Oid) -> bytes:
+        """The bytes of a small object, checked."""
+        data = self._bucket.get(self._key(oid))
+        check = self._download_check(oid)
+        check.update(data)
+        check.finish()
+        return data
+
+    def finish(self) -> None:
+        """Nothing to wait for: a store answers when the object is safe."""
+
+    def check(self) -> None:
+        """One request: reachable, the bucket exists, the credentials work."""
+        self._bucket.check()
+
+    def close(self) -> None:
+        """Close idle connections."""
+        self._bucket.close()
+
+    def _key(self, oid: Oid) -> str:
+        return self._base + tail_of(oid)

@@ -1,0 +1,100 @@
+"""A remote behind a web server: whoever reads a published dataset needs no account."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator
+
+from labops.drivers import fs
+from labops.drivers.http import Site
+from labops.errors import LabError, Unsupported
+from labops.model import Event, HashName, Oid, OnEvent, ignore
+from labops.places.remote.layout import ContentCheck, base_of, tail_of
+
+
+class WebRemote:
+    """Objects of one layout behind http(s), read-only. Safe to use from many threads."""
+
+    is_read_only = True
+
+    def __init__(self, name: str, url: str, site: Site, hash_name: HashName) -> None:
+        self.name, self.url = name, url
+        self._site = site
+        self._hash_name = hash_name
+        self._base = base_of(url.rstrip("/"), hash_name)
+
+    def __repr__(self) -> str:
+        return f"WebRemote({self.name!r}, {self.url!r}, {self._hash_name})"
+
+    def contains(self, oids: Collection[Oid], *, on_event: OnEvent = ignore) -> set[Oid]:
+        """Which of `oids` the server has: one HEAD each, since a web server lists nothing."""
+        urls = {self._url(oid): oid for oid in oids}
+        if not urls:
+            return set()
+        on_event(Event("started", "query", total=len(urls)))
+        sizes = self._site.sizes(urls)
+        on_event(Event("finished", "query"))
+        return {urls[url] for url, size in sizes.items() if size is not None}
+
+    def download(self, oid: Oid, target: str) -> int:
+        """Fetch into the new file `target`; `Corrupt` (`corrupt-download`), and no file, when it is damaged."""
+        check = ContentCheck(oid, self._hash_name, "corrupt-download", self.url)
+        with fs.new_file(target) as write:
+
+            def both(data: bytes) -> None:
+                check.update(data)
+                write(data)
+
+            size = self._site.stream(self._url(oid), both)
+            check.finish()
+        return size
+
+    def read(self, oid: Oid) -> bytes:
+        """The bytes of a small object, checked."""
+        check = ContentCheck(oid, self._hash_name, "corrupt-download", self.url)
+        parts: list[bytes] = []
+        self._site.stream(self._url(oid), parts.append)
+        data = b"".join(parts)
+        check.update(data)
+        check.finish()
+        return data
+
+    def list(self) -> Iterator[tuple[Oid, int]]:
+        """Raises `Unsupported`: a web server does not list."""
+        raise Unsupported(
+            f"remote '{self.name}' cannot be listed: it is a web server",
+            code="listing-unsupported",
+            hint="name what you need, or use a bucket or folder remote",
+        )
+
+    def upload(self, oid: Oid, source: str, size: int) -> None:  # noqa: ARG002 - the protocol's
+        """Raises `Unsupported`."""
+        raise self._read_only()
+
+    def upload_bytes(self, oid: Oid, data: bytes) -> None:  # noqa: ARG002 - the protocol's
+        """Raises `Unsupported`."""
+        raise self._read_only()
+
+    def delete(self, oids: Collection[Oid]) -> None:  # noqa: ARG002 - the protocol's
+        """Raises `Unsupported`."""
+        raise self._read_only()
+
+    def finish(self) -> None:
+        """Nothing to wait for."""
+
+    def check(self) -> None:
+        """One request: somebody answers. A server says nothing of what it holds, so 404 is an answer too."""
+        self._site.size(self._base)
+
+    def close(self) -> None:
+        """Close idle connections."""
+        self._site.close()
+
+    def _read_only(self) -> LabError:
+        return Unsupported(
+            f"remote '{self.name}' is a web server: labops only reads from it",
+            code="read-only-remote",
+            hint="push to a bucket or folder remote, or use `dvc push` with this one",
+        )
+
+    def _url(self, oid: Oid) -> str:
+        return self._base + tail_of(oid)

@@ -1,0 +1,256 @@
+"""One dataset repository, opened: its settings read once, its places handed out.
+
+    project = Project.find()
+    project.cache(), project.remote("s3_storage"), project.workspace, project.state, project.git
+
+Faces and verbs ask the project for places and never build one themselves.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+import os
+import posixpath
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING, Self
+
+from labops import index
+from labops.drivers import fs
+from labops.drivers.git import Git
+from labops.errors import InvalidInput, NotFound
+from labops.formats.dvcconfig import Settings
+from labops.formats.ignore import IgnoreRules
+from labops.model import HashName, Output, RemoteSettings, Selected, Selection, Tracked
+from labops.places.cache import Cache
+from labops.places.state import State
+from labops.places.workspace import Workspace
+from labops.planning.select import select
+from labops.settings import find_root, load_settings
+
+if TYPE_CHECKING:
+    from labops.places.remote import Remote
+
+
+class Project:
+    """A folder with a `.dvc` folder in it. Opening reads the settings; everything else is opened when asked for."""
+
+    def __init__(self, root: str, settings: Settings, *, wait_for_lock: bool = False) -> None:
+        self.root = root
+        self.settings = settings
+        self.dvc_dir = os.path.join(root, ".dvc")
+        self.state = State(os.path.join(self.dvc_dir, "tmp", "lab"))
+        self._wait_for_lock = wait_for_lock
+
+    @classmethod
+    def find(cls, start: str = ".", *, wait_for_lock: bool = False) -> Self:
+        """The project that holds the folder `start`; raises `NotFound` (`not-in-a-project`).
+
+        The search goes up to the root of the file system and stops at a mount point, as dvc's does.
+        """
+        root = find_root(start)
+        if root is None:
+            raise NotFound(
+                f"'{os.path.abspath(start)}' is not inside a dataset repository",
+                code="not-in-a-project",
+                hint="go to a cloned one, or make one here with: lab init",
+            )
+        return cls(root, load_settings(root), wait_for_lock=wait_for_lock)
+
+    @functools.cached_property
+    def git(self) -> Git | None:
+        """The git repository around the project; None with `core.no_scm` or where there is none."""
+        return None if self.settings.no_scm else Git.find(self.root)
+
+    @functools.cached_property
+    def rules(self) -> IgnoreRules:
+        """The `.dvcignore` rules of the project."""
+        return IgnoreRules(tuple(self._dvcignores()))
+
+    def _dvcignores(self) -> Iterator[tuple[str, str]]:
+        """(folder, text) of each `.dvcignore`, outer ones first; data folders are not searched."""
+        top = os.path.join(self.root, ".dvcignore")
+        with contextlib.suppress(NotFound):
+            yield "", fs.read_bytes(top, limit=1 << 20).decode(errors="replace")
+        if self.git is None:
+            return
+        prefix = self.git_prefix
+        for path in self.git.list_files([".dvcignore"], under=self.root):
+            folder = posixpath.dirname(path.removeprefix(prefix))
+            if folder:
+                with contextlib.suppress(NotFound):
+                    yield folder, fs.read_bytes(os.path.join(self.root, folder, ".dvcignore")).decode(errors="replace")
+
+    @property
+    def git_prefix(self) -> str:
+        """The project's folder inside its git repository: `""` or `sub/folder/`."""
+        if self.git is None:
+            return ""
+        inside = os.path.relpath(os.path.realpath(self.root), os.path.realpath(self.git.root))
+        return "" if inside == "." else inside.replace(os.sep, "/") + "/"
+
+    @functools.cached_property
+    def workspace(self) -> Workspace:
+        """The files of the project."""
+        is_ignored = None if self.rules.is_plain else self.rules.match
+        return Workspace(self.root, self.state.workbench, is_ignored)
+
+    @functools.lru_cache(maxsize=4)  # noqa: B019 - one project lives as long as its command
+    def cache(self, hash_name: HashName = HashName.MD5) -> Cache:
+        """The cache for one kind of hash."""
+        root = self.settings.cache_dir or os.path.join(self.dvc_dir, "cache")
+        return Cache(root, hash_name, link_types=self.settings.cache_types, is_shared=self.settings.cache_shared_group)
+
+    def remote_settings(self, name: str | None = None) -> RemoteSettings:
+        """The settings of the named or default remote; raises `NotFound` or `InvalidInput` with what to type."""
+        chosen = (name or self.settings.core_remote or "").lower()
+        if not chosen:
+            raise InvalidInput(
+                "no remote is configured for this repository",
+                code="no-remote",
+                hint="add one: lab remote add -d storage s3://bucket/folder (or a folder on a shared disk)",
+            )
+        found = self.settings.remotes.get(chosen)
+        if found is None:
+            known = ", ".join(self.settings.remotes) or "none yet"
+            raise NotFound(
+                f"remote '{chosen}' does not exist",
+                code="no-such-remote",
+                hint=f"known remotes: {known}; add it with: lab remote add {chosen} URL",
+            )
+        if any(found.options.get(key, "").lower() == "true" for key in ("worktree", "version_aware")):
+            raise InvalidInput(
+                f"remote '{chosen}' is cloud-versioned, which labops does not touch",
+                code="cloud-versioned-remote",
+                hint="use dvc for this remote",
+            )
+        return found
+
+    @functools.lru_cache(maxsize=16)  # noqa: B019 - one project lives as long as its command
+    def remote(self, name: str | None = None, hash_name: HashName = HashName.MD5) -> Remote:
+        """The named or default remote, for one kind of hash."""
+        from labops.places.remote import open_remote
+
+        folder = os.path.join(self.state.folder, "remotes")
+        return open_remote(self.remote_settings(name), hash_name, state_dir=folder)
+
+    @contextlib.contextmanager
+    def lock(self, paths: Sequence[str] = ()) -> Iterator[None]:
+        """Hold dvc's repository lock; `paths` (absolute) must not be in use by a running pipeline."""
+        from labops.drivers.lock import FOREVER, WAIT_SECONDS, RepositoryLock, check_pipelines
+
+        lock = RepositoryLock(
+            os.path.join(self.dvc_dir, "tmp", "lock"),
+            use_hardlink=self.settings.hardlink_lock,
+            owner=_member(),
+            wait_seconds=FOREVER if self._wait_for_lock else WAIT_SECONDS,
+        )
+        with lock:
+            check_pipelines(os.path.join(self.dvc_dir, "tmp"), paths, use_hardlink=self.settings.hardlink_lock)
+            yield
+
+    # -- what is tracked ------------------------------------------------------------------------------
+
+    def tracked(self) -> list[Tracked]:
+        """Every output of the workspace, in the order of the pointer files' paths."""
+        return index.load_workspace(self.root, self.git, self.rules)
+
+    def select(self, selection: Selection, tracked: Sequence[Tracked] | None = None) -> tuple[Selected, ...]:
+        """The outputs of the workspace that `selection` means."""
+        known = self.tracked() if tracked is None else tracked
+        targets = [self.relative(target) for target in selection.targets]
+        files = [target for target in targets if self._is_empty_pointer(target)]
+        return select(known, targets, selection, files=files)
+
+    def select_everywhere(self, selection: Selection) -> tuple[Selected, ...]:
+        """The same, with the outputs at the other revisions that `selection` asks for; none twice."""
+        revisions = self._revisions(selection)
+        found = list(self._select_if_there(selection, self.tracked(), must=not revisions))
+        seen = {_content(item) for item in found}
+        for rev in revisions:
+            assert self.git is not None
+            for item in self._select_if_there(selection, index.load_revision(self.git, rev, self.git_prefix)):
+                if _content(item) not in seen:
+                    seen.add(_content(item))
+                    found.append(item)
+        return tuple(found)
+
+    def _select_if_there(
+        self, selection: Selection, tracked: Sequence[Tracked], *, must: bool = False
+    ) -> tuple[Selected, ...]:
+        """At another revision a target that did not exist yet selects nothing."""
+        try:
+            return self.select(selection, tracked)
+        except NotFound:
+            if must:
+                raise
+            return ()
+
+    def _revisions(self, selection: Selection) -> list[str]:
+        if not (selection.all_branches or selection.all_tags or selection.all_commits):
+            return []
+        if self.git is None:
+            raise InvalidInput(
+                "other revisions need a git repository",
+                code="no-git",
+                hint="leave out --all-branches, --all-tags and --all-commits",
+            )
+        found = self.git.revisions(
+            all_branches=selection.all_branches, all_tags=selection.all_tags, all_commits=selection.all_commits
+        )
+        return [revision.sha for revision in found]
+
+    def _is_empty_pointer(self, target: str) -> bool:
+        is_pointer = target.endswith(".dvc") or posixpath.basename(target) == "dvc.yaml"
+        return is_pointer and os.path.isfile(os.path.join(self.root, target))
+
+    def relative(self, path: str) -> str:
+        """A path as typed, relative to the project root, posix; links are not resolved beyond the folder it is in."""
+        absolute = os.path.join(os.path.realpath(os.path.dirname(os.path.abspath(path))), os.path.basename(path))
+        if path in ("", ".") or os.path.basename(path) in (".", ".."):
+            absolute = os.path.realpath(path or ".")
+        inside = os.path.relpath(absolute.rstrip("/") if absolute != "/" else absolute, self.root)
+        if inside == ".." or inside.startswith(".." + os.sep):
+            raise InvalidInput(
+                f"'{path}' is outside the repository at '{self.root}'",
+                code="outside-project",
+                hint="move it inside, or copy it in with: lab add PATH -o NAME",
+                path=path,
+            )
+        return inside.replace(os.sep, "/")
+
+    def shown(self, path: str) -> str:
+        """A project path as people name it from the current directory."""
+        return os.path.relpath(self.absolute(path), os.path.realpath(os.getcwd())).replace(os.sep, "/")
+
+    def absolute(self, path: str) -> str:
+        """A project path as the operating system knows it."""
+        return os.path.join(self.root, path)
+
+    # -- telling git ----------------------------------------------------------------------------------
+
+    def tell_git(self, changed: Sequence[str]) -> tuple[str, ...]:
+        """Stage the changed pointer and ignore files where `core.autostage` asks for it.
+
+        Returns those that are left for the person to `git add`.
+        """
+        if self.git is None:
+            return ()
+        if not self.settings.autostage:
+            return tuple(changed)
+        existing = [self.absolute(path) for path in changed if os.path.exists(self.absolute(path))]
+        self.git.stage(existing)
+        return ()
+
+
+def _member() -> str:
+    import getpass
+
+    with contextlib.suppress(KeyError, OSError):
+        return getpass.getuser()
+    return str(os.getuid()) if hasattr(os, "getuid") else "unknown"
+
+
+def _content(item: Selected) -> tuple[str, object, object, object]:
+    output: Output = item.tracked.output
+    return item.tracked.path, output.oid, output.hash_name, item.inside or item.patterns

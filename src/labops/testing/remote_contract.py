@@ -1,0 +1,285 @@
+"""What every remote keeps, whatever it is made of: one suite, subscribed by one test class per backend.
+
+Data is prepared and looked at *around* the remote, through a `Backing`; expected values are computed here
+with `hashlib` alone.
+
+    class TestFolder(RemoteContract):
+        @pytest.fixture
+        def backing(self, tmp_path): ...
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import os
+import random
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Protocol
+
+import pytest
+
+from labops.errors import Corrupt, LabError, NotFound, Unsupported
+from labops.model import HashName, Oid, RemoteSettings, parse_oid
+from labops.places.remote import Remote, open_remote
+
+
+class Backing(Protocol):
+    """The store itself. Keys are relative to the remote's url."""
+
+    @property
+    def settings(self) -> RemoteSettings: ...
+    def put(self, key: str, data: bytes) -> None: ...
+    def get(self, key: str) -> bytes | None: ...
+    def keys(self) -> set[str]: ...
+    def absent(self) -> RemoteSettings:
+        """Settings of a remote whose bucket or parent folder does not exist."""
+        ...
+
+
+def oid_of(data: bytes, suffix: str = "") -> Oid:
+    """The 3.x oid of `data`, by the standard library alone."""
+    return parse_oid(hashlib.md5(data).hexdigest() + suffix)
+
+
+def key_of(oid: Oid, hash_name: HashName = HashName.MD5) -> str:
+    """Where dvc keeps an object, below the remote's url."""
+    return ("files/md5/" if hash_name is HashName.MD5 else "") + oid[:2] + "/" + oid[2:]
+
+
+def sample(count: int, size: int = 40, seed: int = 7) -> dict[Oid, bytes]:
+    """`count` different small objects by oid."""
+    maker = random.Random(seed)
+    return {oid_of(data): data for data in (maker.randbytes(size) for _ in range(count))}
+
+
+class _Opened:
+    @pytest.fixture
+    def opened(self, backing: Backing, tmp_path: Path) -> Iterator[Callable[..., Remote]]:
+        """Open the backing's remote; closed after the test."""
+        with contextlib.ExitStack() as stack:
+
+            def open_it(hash_name: HashName = HashName.MD5, settings: RemoteSettings | None = None) -> Remote:
+                remote = open_remote(settings or backing.settings, hash_name, state_dir=str(tmp_path / "state"))
+                stack.callback(remote.close)
+                return remote
+
+            yield open_it
+
+    @pytest.fixture
+    def remote(self, opened: Callable[..., Remote]) -> Remote:
+        return opened()
+
+
+class ReadContract(_Opened):
+    """What a remote that can be read keeps."""
+
+    def test_contains_says_exactly_what_is_there(self, backing: Backing, remote: Remote) -> None:
+        present, absent = sample(12), sample(12, seed=8)
+        for oid, data in present.items():
+            backing.put(key_of(oid), data)
+        assert remote.contains([*present, *absent]) == set(present)
+        assert remote.contains(list(present)[:2] + list(absent)[:1]) == set(list(present)[:2])
+        assert remote.contains(list(absent)) == set()
+        assert remote.contains([]) == set()
+
+    def test_a_tree_object_proves_nothing_about_its_files(self, backing: Backing, remote: Remote) -> None:
+        child = oid_of(b"child")
+        listing = b'[{"md5": "%s", "relpath": "a"}]' % child.encode()
+        tree = oid_of(listing, ".dir")
+        backing.put(key_of(tree), listing)
+        assert remote.contains([tree, child]) == {tree}
+        assert remote.read(tree) == listing
+
+    def test_download_makes_the_file(self, backing: Backing, remote: Remote, tmp_path: Path) -> None:
+        for data in (b"", b"x", os.urandom(3 << 20), os.urandom((9 << 20) + 1)):
+            oid = oid_of(data)
+            backing.put(key_of(oid), data)
+            target = tmp_path / oid
+            assert remote.download(oid, str(target)) == len(data)
+            assert target.read_bytes() == data
+
+    def test_a_damaged_object_is_refused_and_leaves_no_file(
+        self, backing: Backing, remote: Remote, tmp_path: Path
+    ) -> None:
+        for good in (b"right", os.urandom(9 << 20)):
+            oid = oid_of(good)
+            backing.put(key_of(oid), good[:-1] + bytes([good[-1] ^ 1]))
+            target = tmp_path / "target"
+            with pytest.raises(Corrupt) as caught:
+                remote.download(oid, str(target))
+            assert caught.value.code == "corrupt-download"
+            assert not target.exists()
+            with pytest.raises(Corrupt):
+                remote.read(oid)
+
+    def test_a_missing_object_is_not_found(self, remote: Remote, backing: Backing, tmp_path: Path) -> None:
+        backing.put(key_of(oid_of(b"other")), b"other")
+        with pytest.raises(NotFound) as caught:
+            remote.download(oid_of(b"nothing"), str(tmp_path / "target"))
+        assert caught.value.code == "no-such-object"
+        assert not (tmp_path / "target").exists()
+        with pytest.raises(NotFound):
+            remote.read(oid_of(b"nothing"))
+
+    def test_the_2x_layout_and_its_text_rule(
+        self, backing: Backing, opened: Callable[..., Remote], tmp_path: Path
+    ) -> None:
+        legacy = opened(HashName.MD5_DOS2UNIX)
+        data, name = b"line1\r\nline2\r\n", parse_oid("4fcc82a88ee38e0aa16c17f512c685c9")
+        backing.put(key_of(name, HashName.MD5_DOS2UNIX), data)
+        long = b"a\r\n" * 700_000  # three MiB of text: the rule works on each MiB, and one CRLF is split
+        block = 1 << 20
+        pieces = (long[at : at + block].replace(b"\r\n", b"\n") for at in range(0, len(long), block))
+        long_name = parse_oid(hashlib.md5(b"".join(pieces)).hexdigest())
+        backing.put(key_of(long_name, HashName.MD5_DOS2UNIX), long)
+        assert legacy.contains([name, long_name, oid_of(data)]) == {name, long_name}
+        assert legacy.read(name) == data
+        assert legacy.download(long_name, str(tmp_path / "long")) == len(long)
+        assert (tmp_path / "long").read_bytes() == long
+        with pytest.raises(NotFound):
+            opened().read(name)
+
+    def test_check_finds_nothing_wrong(self, remote: Remote, backing: Backing) -> None:
+        backing.put(key_of(oid_of(b"x")), b"x")
+        remote.check()
+
+    def test_no_repr_shows_a_secret(self, remote: Remote, backing: Backing) -> None:
+        secret = backing.settings.options.get("secret_access_key")
+        assert not secret or secret not in repr(remote) + str(vars(remote))
+
+
+class RemoteContract(ReadContract):
+    """What a remote that can be written keeps besides."""
+
+    def test_upload_puts_the_bytes_where_dvc_looks(self, backing: Backing, remote: Remote, tmp_path: Path) -> None:
+        objects = {oid_of(data): data for data in (b"", b"x", os.urandom(2 << 20), os.urandom((9 << 20) + 1))}
+        for oid, data in objects.items():
+            source = tmp_path / oid
+            source.write_bytes(data)
+            remote.upload(oid, str(source), len(data))
+            remote.upload(oid, str(source), len(data))
+        listing = b"[]"
+        tree = oid_of(listing, ".dir")
+        remote.upload_bytes(tree, listing)
+        remote.finish()
+        assert backing.keys() == {key_of(oid) for oid in objects} | {key_of(tree)}
+        assert all(backing.get(key_of(oid)) == data for oid, data in objects.items())
+        assert backing.get(key_of(tree)) == listing
+        assert remote.contains([*objects, tree]) == {*objects, tree}
+
+    def test_upload_in_the_2x_layout(self, backing: Backing, opened: Callable[..., Remote], tmp_path: Path) -> None:
+        legacy = opened(HashName.MD5_DOS2UNIX)
+        data, name = b"line1\r\nline2\r\n", parse_oid("4fcc82a88ee38e0aa16c17f512c685c9")
+        (tmp_path / "f").write_bytes(data)
+        legacy.upload(name, str(tmp_path / "f"), len(data))
+        legacy.finish()
+        assert backing.keys() == {key_of(name, HashName.MD5_DOS2UNIX)}
+        assert backing.get(key_of(name, HashName.MD5_DOS2UNIX)) == data
+        with pytest.raises(Corrupt):
+            legacy.upload(oid_of(data), str(tmp_path / "f"), len(data))
+
+    def test_a_damaged_source_never_gets_the_name(self, backing: Backing, remote: Remote, tmp_path: Path) -> None:
+        for size in (10, 9 << 20):
+            good = os.urandom(size)
+            (tmp_path / "f").write_bytes(good[:-1] + bytes([good[-1] ^ 1]))
+            with pytest.raises(Corrupt) as caught:
+                remote.upload(oid_of(good), str(tmp_path / "f"), size)
+            assert caught.value.code == "corrupt-object"
+        with pytest.raises(Corrupt):
+            remote.upload_bytes(oid_of(b"right"), b"wrong")
+        remote.finish()
+        assert backing.keys() == set()
+
+    def test_a_source_of_another_size_is_refused(self, backing: Backing, remote: Remote, tmp_path: Path) -> None:
+        (tmp_path / "f").write_bytes(b"0123456789")
+        for size in (9, 11):
+            with pytest.raises(LabError):
+                remote.upload(oid_of(b"0123456789"), str(tmp_path / "f"), size)
+        assert backing.keys() == set()
+
+    def test_a_missing_source_is_named(self, remote: Remote, tmp_path: Path) -> None:
+        with pytest.raises(NotFound) as caught:
+            remote.upload(oid_of(b"x"), str(tmp_path / "absent"), 1)
+        assert "absent" in caught.value.message
+
+    def test_list_gives_each_object_once_and_nothing_foreign(self, backing: Backing, remote: Remote) -> None:
+        objects = sample(15)
+        for oid, data in objects.items():
+            backing.put(key_of(oid), data)
+        foreign = ("readme.txt", "files/md5/00/short", "files/md5/zz/" + "0" * 30, "runs/ab/" + "0" * 30, "files/x")
+        for key in foreign:
+            backing.put(key, b"foreign")
+        legacy = next(iter(sample(1, seed=9).items()))
+        backing.put(key_of(legacy[0], HashName.MD5_DOS2UNIX), legacy[1])
+        found = list(remote.list())
+        assert sorted(found) == sorted((oid, len(data)) for oid, data in objects.items())
+
+    def test_delete_removes_just_those(self, backing: Backing, remote: Remote) -> None:
+        objects = sample(6)
+        for oid, data in objects.items():
+            backing.put(key_of(oid), data)
+        gone = list(objects)[:4]
+        remote.delete([*gone, oid_of(b"never there")])
+        assert backing.keys() == {key_of(oid) for oid in list(objects)[4:]}
+        remote.delete([])
+        assert remote.contains(list(objects)) == set(list(objects)[4:])
+
+    def test_many_threads_at_once(self, backing: Backing, remote: Remote, tmp_path: Path) -> None:
+        objects = sample(120, size=3000)
+
+        def round_trip(item: tuple[Oid, bytes]) -> bool:
+            oid, data = item
+            source = tmp_path / oid
+            source.write_bytes(data)
+            remote.upload(oid, str(source), len(data))
+            remote.download(oid, str(source) + ".back")
+            return Path(str(source) + ".back").read_bytes() == data
+
+        with ThreadPoolExecutor(32) as pool:
+            assert all(pool.map(round_trip, objects.items()))
+        remote.finish()
+        assert backing.keys() == {key_of(oid) for oid in objects}
+
+    def test_an_absent_store_is_never_taken_for_an_empty_one(
+        self, backing: Backing, opened: Callable[..., Remote], tmp_path: Path
+    ) -> None:
+        remote = opened(settings=backing.absent())
+        (tmp_path / "f").write_bytes(b"x")
+        oid = oid_of(b"x")
+        attempts: tuple[Callable[[], object], ...] = (
+            lambda: remote.contains([oid]),
+            lambda: remote.contains(list(sample(20))),
+            lambda: list(remote.list()),
+            lambda: remote.read(oid),
+            lambda: remote.download(oid, str(tmp_path / "t")),
+            lambda: remote.upload(oid, str(tmp_path / "f"), 1),
+            lambda: remote.delete([oid]),
+            remote.check,
+        )
+        for attempt in attempts:
+            with pytest.raises(NotFound) as caught:
+                attempt()
+            assert caught.value.code in {"no-such-bucket", "no-such-folder"}
+            assert caught.value.hint
+
+
+class WebContract(ReadContract):
+    """What a read-only remote says when it is asked for more."""
+
+    def test_writing_and_listing_are_unsupported(self, remote: Remote, tmp_path: Path) -> None:
+        (tmp_path / "f").write_bytes(b"x")
+        assert remote.is_read_only
+        attempts: tuple[Callable[[], None], ...] = (
+            lambda: remote.upload(oid_of(b"x"), str(tmp_path / "f"), 1),
+            lambda: remote.upload_bytes(oid_of(b"x"), b"x"),
+            lambda: remote.delete([oid_of(b"x")]),
+        )
+        for attempt in attempts:
+            with pytest.raises(Unsupported) as caught:
+                attempt()
+            assert caught.value.code == "read-only-remote"
+        with pytest.raises(Unsupported):
+            remote.list()

@@ -1,0 +1,494 @@
+"""`add`: track files or folders of the workspace.
+
+    look at every target → hash and store what changed → tree objects → `.gitignore` → `.dvc`
+
+All targets are hashed and stored before the first pointer file is written: an `add` that fails leaves every
+pointer as it was, and git never gets to see the data.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import glob as shell_glob
+import os
+import posixpath
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+
+from labops import exchange, index, pointers
+from labops.errors import Conflict, Corrupt, InvalidInput, NotFound
+from labops.formats.dirfile import render_tree, tree_oid
+from labops.materialise import materialise
+from labops.model import (
+    Action,
+    HashName,
+    OnEvent,
+    Outcome,
+    Output,
+    Plan,
+    RelPath,
+    Report,
+    Result,
+    Selected,
+    Step,
+    Tracked,
+    Tree,
+    ignore,
+)
+from labops.places.cache import Batch
+from labops.planning.add import merge_into
+from labops.project import Project
+from labops.survey import Survey, survey
+
+
+@dataclass(frozen=True, slots=True)
+class AddOptions:
+    """What `add` was asked for beyond its targets.
+
+    `out` puts a copy of the (one) source there; `to_remote` uploads it instead of keeping it here. `commit`
+    False only writes pointers. `desc`, `type`, `labels` and `meta` annotate the output; None keeps what is.
+    """
+
+    glob: bool = False
+    out: str | None = None
+    to_remote: bool = False
+    remote: str | None = None
+    jobs: int | None = None
+    commit: bool = True
+    force: bool = False
+    relink: bool = True
+    desc: str | None = None
+    type: str | None = None
+    labels: tuple[str, ...] | None = None
+    meta: Mapping[str, object] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class _Target:
+    """One output to write: where its content is, and where it is or will be tracked."""
+
+    path: str
+    file: str
+    source: str
+    old: Tracked | None
+    parts: tuple[RelPath, ...] = ()
+    """Paths inside a tracked folder, for an update that need not see the rest."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Found:
+    """One target after hashing."""
+
+    target: _Target
+    surveys: tuple[Survey, ...]
+    tree: Tree
+    size: int | None
+
+
+def add(
+    project: Project,
+    targets: Sequence[str],
+    options: AddOptions = AddOptions(),
+    *,
+    dry_run: bool = False,
+    on_event: OnEvent = ignore,
+) -> Report:
+    """Track `targets`, paths relative to the current directory.
+
+    Every target is hashed, and unless `options.commit` is False stored in the cache, before any `.dvc` file
+    is written: all of them are tracked afterwards, or none. A path inside a tracked folder updates that
+    folder's listing; the rest of it need not be here.
+    """
+    _check_options(targets, options)
+    with _lock(project, dry_run=dry_run):
+        tracked = project.tracked()
+        wanted = _resolve(project, _expand(targets, options), tracked, options)
+        _refuse(project, wanted, tracked)
+        if dry_run:
+            found = [_look(project, target, None, options, on_event) for target in wanted]
+            return Report("add", Plan(tuple(_steps(found))), warnings=tuple(_warnings(found)))
+        if options.to_remote:
+            found = _send(project, wanted, options, on_event)
+        else:
+            found = _store(project, wanted, options, on_event)
+        changed = _write_pointers(project, found, options)
+        if options.relink and options.commit and not options.to_remote:
+            _relink(project, found, on_event)
+    steps = tuple(_steps(found))
+    outcomes = tuple(Outcome(step, Result.DONE) for step in steps)
+    return Report("add", Plan(steps), outcomes, tuple(_warnings(found)), changed_files=project.tell_git(changed))
+
+
+def _check_options(targets: Sequence[str], options: AddOptions) -> None:
+    problem = ""
+    if not targets:
+        problem = "nothing to add"
+    elif (options.to_remote or options.out) and len(targets) != 1:
+        problem = "--out and --to-remote take one target"
+    elif (options.to_remote or options.out) and options.glob:
+        problem = "--glob cannot go with --out or --to-remote"
+    elif options.to_remote and not options.commit:
+        problem = "--no-commit cannot go with --to-remote"
+    elif not options.to_remote and (options.remote or options.jobs):
+        problem = "--remote and --remote-jobs need --to-remote"
+    if problem:
+        raise InvalidInput(problem, code="bad-add-options", hint="see: lab add --help")
+
+
+@contextlib.contextmanager
+def _lock(project: Project, *, dry_run: bool) -> Iterator[None]:
+    if dry_run:
+        yield
+    else:
+        with project.lock():
+            yield
+
+
+# -- targets ------------------------------------------------------------------------------------------
+
+
+def _expand(targets: Sequence[str], options: AddOptions) -> list[str]:
+    if not options.glob:
+        return list(dict.fromkeys(targets))
+    found: list[str] = []
+    for pattern in targets:
+        names = sorted(shell_glob.glob(pattern, recursive=True))
+        names = [name for name in names if not name.endswith(".dvc") and name not in (".gitignore", ".dvcignore")]
+        if not names:
+            raise NotFound(f"nothing matches '{pattern}'", code="no-match", hint="check the pattern with: ls")
+        found += names
+    return list(dict.fromkeys(found))
+
+
+def _resolve(
+    project: Project, targets: Sequence[str], tracked: Sequence[Tracked], options: AddOptions
+) -> list[_Target]:
+    wanted: dict[str, _Target] = {}
+    for text in targets:
+        target = _resolve_one(project, text, tracked, options)
+        known = wanted.get(target.path)
+        if known is not None and known.parts and target.parts:
+            target = replace(known, parts=known.parts + target.parts)
+        wanted[target.path] = target
+    return list(wanted.values())
+
+
+def _resolve_one(project: Project, text: str, tracked: Sequence[Tracked], options: AddOptions) -> _Target:
+    if "://" in text:
+        raise InvalidInput(
+            f"'{text}' is a URL; labops adds local paths",
+            code="url-target",
+            hint=f"dvc add '{text}' -o NAME, or download it first",
+        )
+    source = os.path.abspath(text)
+    if options.out or (options.to_remote and _is_outside(project, text)):
+        path = project.relative(_destination(text, options))
+    else:
+        path = project.relative(text)
+        source = project.absolute(path)
+    exact = next((item for item in tracked if item.path == path), None)
+    if exact is not None:
+        return _Target(path, exact.file, source, exact)
+    above = next((item for item in tracked if path.startswith(item.path + "/")), None)
+    if above is not None and not options.out:
+        part = RelPath(path[len(above.path) + 1 :])
+        return _Target(above.path, above.file, project.absolute(above.path), above, (part,))
+    return _Target(path, path + ".dvc", source, None)
+
+
+def _is_outside(project: Project, text: str) -> bool:
+    try:
+        project.relative(text)
+    except InvalidInput:
+        return True
+    return False
+
+
+def _destination(text: str, options: AddOptions) -> str:
+    name = os.path.basename(os.path.abspath(text))
+    if options.out is None:
+        return name
+    into = os.path.isdir(options.out) or options.out.endswith("/")
+    destination = os.path.join(options.out, name) if into else options.out
+    if os.path.lexists(destination) and not options.force and os.path.abspath(destination) != os.path.abspath(text):
+        raise Conflict(
+            f"'{destination}' exists already", code="output-exists", hint="replace it with: --force", path=destination
+        )
+    return destination
+
+
+# -- what must not be added ---------------------------------------------------------------------------
+
+
+def _refuse(project: Project, wanted: Sequence[_Target], tracked: Sequence[Tracked]) -> None:
+    """Raise for the first target that cannot be tracked; nothing was touched yet."""
+    for target in wanted:
+        _refuse_kind(project, target)
+        _refuse_overlap(target, [item for item in tracked if item is not target.old])
+    for number, target in enumerate(wanted):
+        others = [Tracked(other.path, Output(other.path), other.file) for other in wanted[:number]]
+        _refuse_overlap(target, others)
+    fresh = [target.path for target in wanted if target.old is None]
+    pointers.refuse_git_tracked(project, fresh)
+    _refuse_hidden_pointers(project, wanted)
+
+
+def _refuse_kind(project: Project, target: _Target) -> None:
+    if target.old is not None and target.old.stage:
+        raise InvalidInput(
+            f"'{target.path}' is made by the pipeline stage '{target.old.address}'",
+            code="pipeline-output",
+            hint=f"record it with: lab commit {target.old.address}",
+        )
+    if target.path.endswith(".dvc") or target.path == "." or target.path.split("/")[0] in (".git", ".dvc"):
+        raise InvalidInput(
+            f"'{target.path}' cannot be tracked as data",
+            code="not-data",
+            hint="name the data itself, not its .dvc file or the repository",
+        )
+    if not target.parts and not os.path.lexists(target.source):
+        raise NotFound(
+            f"'{target.path}' does not exist", code="no-such-file", hint="check the spelling with: ls", path=target.path
+        )
+    if os.path.islink(target.source) and os.path.isdir(target.source):
+        raise InvalidInput(
+            f"'{target.path}' is a symbolic link to a folder",
+            code="folder-link",
+            hint="add the folder itself, or copy it here: cp -rL",
+            path=target.path,
+        )
+    parents = target.path.split("/")
+    for depth in range(1, len(parents)):
+        parent = "/".join(parents[:depth])
+        if os.path.islink(project.absolute(parent)):
+            raise InvalidInput(
+                f"'{target.path}' lies behind the symbolic link '{parent}'", code="behind-link", path=target.path
+            )
+        if project.rules.match(parent, True):
+            raise _ignored(target.path)
+    for path in (target.path, *(f"{target.path}/{part}" for part in target.parts)):
+        if project.rules.match(path, os.path.isdir(project.absolute(path))):
+            raise _ignored(path)
+
+
+def _ignored(path: str) -> InvalidInput:
+    return InvalidInput(
+        f"'{path}' is left out by .dvcignore",
+        code="dvcignored",
+        hint=f"see which rule: lab check-ignore -d '{path}'",
+        path=path,
+    )
+
+
+def _refuse_overlap(target: _Target, tracked: Sequence[Tracked]) -> None:
+    other = index.overlapping(tracked, target.path)
+    if other is not None:
+        raise InvalidInput(
+            f"'{target.path}' overlaps with '{other.path}', which '{other.address}' tracks",
+            code="overlapping-outputs",
+            hint=f"add a path inside '{other.path}', or stop tracking that first: dvc remove {other.address}",
+            path=target.path,
+        )
+
+
+def _refuse_hidden_pointers(project: Project, wanted: Sequence[_Target]) -> None:
+    """A `.dvc` file that git ignores would never be found again."""
+    if project.git is None:
+        return
+    files = {project.absolute(target.file): target for target in wanted if target.old is None}
+    for file in sorted(project.git.ignored(files)):
+        target = files[file]
+        raise InvalidInput(
+            f"git ignores '{target.file}', so nobody would find it",
+            code="pointer-ignored",
+            hint=f"see which rule: git check-ignore -v '{target.file}'",
+            path=target.file,
+        )
+
+
+# -- hashing and storing ------------------------------------------------------------------------------
+
+
+def _store(project: Project, wanted: Sequence[_Target], options: AddOptions, on_event: OnEvent) -> list[_Found]:
+    if not options.commit:
+        return [_look(project, target, None, options, on_event, remember=True) for target in wanted]
+    with project.cache().batch() as batch:
+        found = [_look(project, target, batch, options, on_event, remember=True) for target in wanted]
+        for item in found:
+            if item.tree.is_dir:
+                batch.store_bytes(item.tree.oid, render_tree(item.tree.entries))
+    return found
+
+
+def _look(
+    project: Project,
+    target: _Target,
+    batch: Batch | None,
+    options: AddOptions,
+    on_event: OnEvent,
+    *,
+    remember: bool = False,
+) -> _Found:
+    """Hash one target, into `batch` if there is one."""
+    if target.parts:
+        return _look_inside(project, target, batch, on_event, remember=remember)
+    source = target.source if target.source != project.absolute(target.path) else None
+    old = target.old.output if target.old else None
+    if old is not None and old.hash_name is HashName.MD5_DOS2UNIX:
+        kept = _look_legacy(project, target, old, options, on_event, remember=remember)
+        if kept is not None:
+            return kept
+    seen = survey(project, target.path, batch=batch, source=source, remember=remember, on_event=on_event)
+    tree = seen.tree()
+    assert tree is not None
+    return _Found(target, (seen,), tree, tree.size)
+
+
+def _look_legacy(
+    project: Project, target: _Target, old: Output, options: AddOptions, on_event: OnEvent, *, remember: bool
+) -> _Found | None:
+    """A 2.x output whose content is the same under its old hash stays as it is."""
+    hash_name = HashName.MD5_DOS2UNIX
+    seen = survey(project, target.path, hash_name, remember=remember, on_event=on_event)
+    tree = seen.tree()
+    if tree is None or tree.oid != old.oid:
+        return None
+    if remember and options.commit:
+        with project.cache(hash_name).batch() as batch:
+            seen = survey(project, target.path, hash_name, batch=batch, on_event=on_event)
+            if tree.is_dir:
+                batch.store_bytes(tree.oid, render_tree(tree.entries))
+    return _Found(target, (seen,), tree, old.size)
+
+
+def _look_inside(
+    project: Project, target: _Target, batch: Batch | None, on_event: OnEvent, *, remember: bool
+) -> _Found:
+    """A new listing for a tracked folder of which only `target.parts` are looked at."""
+    assert target.old is not None
+    output = target.old.output
+    if output.hash_name is HashName.MD5_DOS2UNIX:
+        raise InvalidInput(
+            f"'{target.path}' is a dvc 2.x folder; one file cannot be added to it without mixing two kinds of hash",
+            code="legacy-folder",
+            hint=f"upgrade all of it first: lab pull {target.path} && touch a file && lab add {target.path}",
+        )
+    tree = _known_tree(project, target.old, on_event)
+    surveys = []
+    size = output.size
+    for part in target.parts:
+        seen = survey(project, f"{target.path}/{part}", batch=batch, remember=remember, on_event=on_event)
+        if seen.is_missing and not tree.below(part):
+            path = f"{target.path}/{part}"
+            raise NotFound(f"'{path}' does not exist", code="no-such-file", hint="check the spelling", path=path)
+        merged = merge_into(tree.entries, part, seen.entries(), size)
+        tree, size = Tree(tree_oid(render_tree(merged.entries)), merged.entries), merged.size
+        surveys.append(seen)
+    return _Found(target, tuple(surveys), tree, output.size if tree.oid == output.oid else size)
+
+
+def _known_tree(project: Project, item: Tracked, on_event: OnEvent) -> Tree:
+    """The listing of a tracked folder, from the cache or else from its remote."""
+    oid = item.output.oid
+    if oid is None or not oid.endswith(".dir"):
+        raise InvalidInput(f"'{item.path}' is tracked as a file", code="not-a-folder", path=item.path)
+    cache = project.cache()
+    try:
+        return cache.read_tree(oid)
+    except (NotFound, Corrupt):
+        exchange.fetch_tree(project, item, on_event=on_event)
+        return cache.read_tree(oid)
+
+
+def _send(project: Project, wanted: Sequence[_Target], options: AddOptions, on_event: OnEvent) -> list[_Found]:
+    """`--to-remote`: hash the source where it is and upload it; nothing stays here but the pointer."""
+    (target,) = wanted
+    seen = survey(project, target.path, source=target.source, remember=False, on_event=on_event)
+    tree = seen.tree()
+    assert tree is not None
+    files = {entry.oid: f"{target.source}/{entry.path}" if entry.path else target.source for entry in tree.entries}
+    exchange.send(project, tree, files, remote=options.remote, jobs=options.jobs, on_event=on_event)
+    return [_Found(target, (seen,), tree, tree.size)]
+
+
+# -- writing ------------------------------------------------------------------------------------------
+
+
+def _write_pointers(project: Project, found: Sequence[_Found], options: AddOptions) -> list[str]:
+    """`.gitignore` lines first: data must be ignored before anything points at it."""
+    changed = pointers.ignore_outputs(project, [item.target.path for item in found])
+    for item in found:
+        output = _output(item, options)
+        is_plain = item.target.old is not None and item.target.old.is_import
+        if pointers.save_output(project, item.target.file, output, is_plain=is_plain):
+            changed.append(item.target.file)
+    return changed
+
+
+def _output(item: _Found, options: AddOptions) -> Output:
+    target = item.target
+    base = target.old.output if target.old else Output(posixpath.basename(target.path))
+    if base.oid != item.tree.oid:
+        base = base._replace(hash_name=HashName.MD5)  # changed data upgrades a 2.x output
+    if options.desc is not None:
+        base = base._replace(desc=options.desc)
+    if options.type is not None:
+        base = base._replace(type=options.type)
+    if options.labels is not None:
+        base = base._replace(labels=options.labels)
+    if options.meta is not None:
+        base = base._replace(meta={**(base.meta or {}), **options.meta})
+    return pointers.with_content(base, item.tree, size=item.size, is_executable=item.surveys[0].is_executable)
+
+
+def _relink(project: Project, found: Sequence[_Found], on_event: OnEvent) -> None:
+    """Put links to the cache where the configuration asks for them, and files where symbolic links were."""
+    types = project.cache().link_types
+    for item in found:
+        target, tree = item.target, item.tree
+        if target.parts or (target.old and target.old.output.hash_name is HashName.MD5_DOS2UNIX):
+            continue
+        output = Output(
+            posixpath.basename(target.path), tree.oid, size=tree.size, is_executable=item.surveys[0].is_executable
+        )
+        selected = Selected(Tracked(target.path, output, target.file))
+        if target.source != project.absolute(target.path):
+            materialise(project, [selected], is_forced=True, on_event=on_event)
+        elif types[:1] in (("hardlink",), ("symlink",)):
+            unlinked = frozenset(
+                entry.path
+                for entry in tree.entries
+                if not project.cache().is_linked(entry.oid, _join(target.source, entry.path), types[0])
+            )
+            materialise(project, [selected], relinking=unlinked, on_event=on_event)
+        elif links := item.surveys[0].linked_paths():
+            materialise(project, [selected], relinking=links, on_event=on_event)
+
+
+def _join(top: str, path: str) -> str:
+    return f"{top}/{path}" if path else top
+
+
+# -- telling ------------------------------------------------------------------------------------------
+
+
+def _steps(found: Sequence[_Found]) -> Iterator[Step]:
+    for item in found:
+        for seen in item.surveys:
+            for path, size in seen.read:
+                yield Step(Action.STORE, _join(seen.path, path), None, size)
+        yield Step(Action.TRACK, item.target.path, item.tree.oid, item.size)
+
+
+def _warnings(found: Sequence[_Found]) -> Iterator[str]:
+    for item in found:
+        for seen in item.surveys:
+            yield from seen.losses()
+        old = item.target.old
+        before = old.output.nfiles if old else None
+        if before is not None and not item.target.parts and item.tree.nfiles < before:
+            gone = before - item.tree.nfiles
+            yield (
+                f"'{item.target.path}' has {gone} file(s) fewer than before; if they were only not pulled, "
+                f"take this back: git checkout -- '{item.target.file}'"
+            )

@@ -650,6 +650,15 @@ def test_22_an_add_that_fails_half_way_never_opens_data_to_git(box: Sandbox, ord
 
 
 @safer
+def test_init_again_keeps_the_cache(box: Sandbox):
+    """`init -f` is about settings; the cache may be the only copy of somebody's data."""
+    start(box)
+    box.run("init", "-f")
+    assert objects(box.repo / ".dvc/cache") == {md5(data) for data in FILES.values()} | {dir_object(FILES)[0]}
+    assert box.dvc("status", "--json").json() == {}
+
+
+@safer
 def test_a_glob_inside_a_tracked_folder(box: Sandbox):
     start(box)
     box.run("push")

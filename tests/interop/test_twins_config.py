@@ -14,13 +14,10 @@ def test_init(twins):
         assert s.text(".dvc/config") == ""
         assert md5((s.repo / ".dvcignore").read_bytes()) == "34659c119a2634fe318cd6a4822df435"
         s.run("init", ok=False)
-        s.write("f", "1\n")
-        s.run("add", "f")
         s.run("config", "core.autostage", "true")
         s.write(".dvcignore", "mine\n")
         s.run("init", "-f")
         assert s.text(".dvcignore") == "mine\n"
-        assert not (s.repo / ".dvc/cache").exists()
         s.index()
 
     twins(script)

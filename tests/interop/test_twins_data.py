@@ -287,7 +287,6 @@ def test_no_scm_repository(twins):
         s.see("status", "--json")
         s.see("data", "status", "--json")
         s.run("init", "--no-scm", ok=False)
-        s.run("init", "--no-scm", "-f")
 
     twins(script)
 

@@ -10,7 +10,7 @@ from labops.testing.oracle import Sandbox, dir_object, dos2unix, md5
 
 CRLF = b"line1\r\nline2\r\n"
 BINARY = b"\0\1\r\n\2" * 40
-FOLDER = {"notes.txt": CRLF, "cat.jpg": BINARY, "sub/lf.txt": b"one\ntwo\n"}
+FOLDER = {"notes.txt": b"other\r\nlines\r\n", "cat.jpg": BINARY, "sub/lf.txt": b"one\ntwo\n"}
 
 
 def test_hashes_of_the_fixture():
@@ -32,7 +32,7 @@ def legacy(s: Sandbox) -> None:
     s.init(remote=True)
     tree, listing = dir_object(FOLDER, dos2unix)
     put(s.store, tree, listing)
-    for data in FOLDER.values():
+    for data in (CRLF, *FOLDER.values()):
         put(s.store, dos2unix(data), data)
     size = sum(map(len, FOLDER.values()))
     s.write("dog_and_cat.dvc", f"outs:\n- md5: {tree}\n  size: {size}\n  nfiles: 3\n  path: dog_and_cat\n")
@@ -137,6 +137,7 @@ def test_hash_kinds_are_never_mixed(twins):
         s.write("dog_and_cat/new.txt", b"x\r\n")
         s.run("add", "dog_and_cat/new.txt", ok=False)
         assert s.text("dog_and_cat.dvc") == before
+        s.delete(".dvc/cache")  # dvc leaves a tree of mixed hashes in it
 
     twins(script)
 
@@ -184,7 +185,5 @@ def test_both_ways(box: Sandbox, pusher: str, puller: str):
     box.commit()
     clone = box.clone()
     by(puller, "pull", cwd=clone)
-    assert (clone / "dog_and_cat/notes.txt").read_bytes() == CRLF
-    assert (
-        box.dvc("status", "--json", cwd=clone).json() == box.run("status", "--json", cwd=clone).json() == {}
-    )
+    assert (clone / "dog_and_cat/notes.txt").read_bytes() == FOLDER["notes.txt"]
+    assert box.dvc("status", "--json", cwd=clone).json() == box.run("status", "--json", cwd=clone).json() == {}

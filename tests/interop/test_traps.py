@@ -417,10 +417,7 @@ def test_14_paths_in_config_start_at_the_config_file(box: Sandbox):
     box.init()
     (box.repo / "deep/er").mkdir(parents=True)
     box.run("remote", "add", "-d", "MyRemote", "../../../store", cwd="deep/er")
-    assert (
-        box.text(".dvc/config")
-        == "[core]\n    remote = myremote\n['remote \"myremote\"']\n    url = ../../store\n"
-    )
+    assert box.text(".dvc/config") == "[core]\n    remote = myremote\n['remote \"myremote\"']\n    url = ../../store\n"
     box.write("f", "1\n")
     box.run("add", "f")
     box.run("push", "-r", "MYREMOTE", ok=None)
@@ -650,6 +647,22 @@ def test_22_an_add_that_fails_half_way_never_opens_data_to_git(box: Sandbox, ord
 
 
 @safer
+@pytest.mark.parametrize("kind", ["hardlink", "symlink"])
+def test_an_executable_stays_one_and_its_object_stays_trusted(box: Sandbox, kind: str):
+    """Links share their mode with the cache, where 0444 means verified: an executable is a copy."""
+    box.init(remote=True)
+    box.run("config", "cache.type", kind)
+    box.write("run.sh", "#!/bin/sh\n", mode=0o755)
+    box.run("add", "run.sh")
+    box.run("push")
+    box.delete("run.sh", ".dvc/cache")
+    box.run("pull")
+    assert (box.repo / "run.sh").stat().st_mode & 0o100
+    assert object_path(box.repo / ".dvc/cache", md5(b"#!/bin/sh\n")).stat().st_mode & 0o777 == 0o444
+    assert box.dvc("status", "--json").json() == {}
+
+
+@safer
 def test_init_again_keeps_the_cache(box: Sandbox):
     """`init -f` is about settings; the cache may be the only copy of somebody's data."""
     start(box)
@@ -681,10 +694,7 @@ def test_a_partial_push_of_a_missing_tree_is_named(box: Sandbox):
 @safer
 def test_json_of_a_tree_from_older_versions(box: Sandbox):
     """Extra keys in a tree object are read, never written."""
-    rows = [
-        {"md5": md5(data), "relpath": name, "size": len(data), "isexec": False}
-        for name, data in FILES.items()
-    ]
+    rows = [{"md5": md5(data), "relpath": name, "size": len(data), "isexec": False} for name, data in FILES.items()]
     text = json.dumps(rows).encode()
     box.init(remote=True)
     for oid, data in [(md5(text) + ".dir", text), *((md5(data), data) for data in FILES.values())]:

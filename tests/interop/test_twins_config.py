@@ -47,7 +47,8 @@ def test_missing_ignore_lines_come_back(twins):
     def script(s: Sandbox) -> None:
         s.init()
         s.write(".dvc/.gitignore", "/tmp\n")
-        s.run("status")
+        s.write("f", "1\n")
+        s.run("add", "f")
 
     twins(script)
 
@@ -207,8 +208,8 @@ def test_small_answers(twins):
         s.run("cache", "dir", "--global", "/var/cache/lab")
         s.read("cache", "dir")
         s.run("cache", "dir", "--global", "-u")
-        s.read("status")
-        s.read("status", "--json")
+        s.run("status")
+        s.see("status", "--json")
         s.run("data", "status")
         s.run("version")
         s.run("completion", "-s", "bash")

@@ -9,7 +9,7 @@ vars:
 - suffix: txt
 stages:
   plain:
-    cmd: mkdir -p out && cp src out/a && cp src whole.${suffix}
+    cmd: mkdir -p out && cp src out/a && cat src src > whole.${suffix}
     deps:
     - src
     outs:
@@ -38,7 +38,7 @@ def start(s: Sandbox) -> None:
     s.write("src", "1\n")
     s.write(
         "dvc.yaml",
-        YAML.replace("&& cp src whole.${suffix}", "&& cp src whole.${suffix} && echo '{}' > m.json"),
+        YAML.replace("> whole.${suffix}", "> whole.${suffix} && echo '{}' > m.json"),
     )
     s.dvc("repro", "-q", "--no-run-cache")
     s.delete(".dvc/cache/runs")
@@ -70,7 +70,7 @@ def test_stage_names_as_targets(twins):
         s.run("push", "plain")
         s.delete("out", "whole.txt", "each.a", ".dvc/cache")
         s.run("pull", "plain")
-        assert (s.repo / "whole.txt").read_text() == "1\n"
+        assert (s.repo / "whole.txt").read_text() == "1\n1\n"
         s.run("push", "each@a", ok=None)
         s.see("status", "--json", "plain")
         s.see("status", "--json", "dvc.yaml:plain")

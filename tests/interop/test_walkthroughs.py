@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from labops.testing.oracle import Sandbox, check_store, md5, objects
+import subprocess
+from pathlib import Path
+
+from labops.testing.oracle import Sandbox, check_store, md5, objects, play
 
 XML = b"<posts>\n" + b'  <row Id="1" Title="What is data versioning?" />\n' * 200 + b"</posts>\n"
 
@@ -32,9 +35,7 @@ def test_data_versioning(twins):
         s.run("pull")
         assert (s.repo / "data/data.xml").read_bytes() == XML
         s.append("data/data.xml", XML)
-        assert s.see("status", "--json") == {
-            "data/data.xml.dvc": [{"changed outs": {"data/data.xml": "modified"}}]
-        }
+        assert s.see("status", "--json") == {"data/data.xml.dvc": [{"changed outs": {"data/data.xml": "modified"}}]}
         s.run("add", "data/data.xml")
         s.run("push")
         s.git("commit", "-q", "data/data.xml.dvc", "-m", "Dataset updates")
@@ -91,9 +92,7 @@ def test_versioning_data_and_models(twins):
 
 def test_sharing_data(twins):
     """Sharing data and models: a colleague clones, pulls, changes, pushes; the first one pulls it back."""
-    files = {f"img/{n}.png": b"\x89PNG" + bytes([n]) * (n * 7) for n in range(8)} | {
-        "labels.csv": "a,b\n1,2\n"
-    }
+    files = {f"img/{n}.png": b"\x89PNG" + bytes([n]) * (n * 7) for n in range(8)} | {"labels.csv": "a,b\n1,2\n"}
 
     def script(s: Sandbox) -> None:
         s.init()
@@ -111,9 +110,7 @@ def test_sharing_data(twins):
         assert s.see("status", "--json", cwd=clone) == {}
         (clone / "dataset/img/99.png").write_bytes(b"new")
         (clone / "dataset/labels.csv").unlink()
-        assert s.see("status", "--json", cwd=clone) == {
-            "dataset.dvc": [{"changed outs": {"dataset": "modified"}}]
-        }
+        assert s.see("status", "--json", cwd=clone) == {"dataset.dvc": [{"changed outs": {"dataset": "modified"}}]}
         s.see("data", "status", "--json", "--granular", cwd=clone)
         s.run("add", "dataset", cwd=clone)
         s.commit("colleague's change", cwd=clone)
@@ -135,9 +132,7 @@ def test_sharing_data(twins):
 
 def test_the_article(twins):
     """`add dog_and_cat`, `push`: the store lists the md5 prefixes, a second machine pulls the six images."""
-    images = {
-        f"{kind}{n}.jpg": f"{kind} number {n}".encode() * 40 for kind in ("cat", "dog") for n in (1, 2, 3)
-    }
+    images = {f"{kind}{n}.jpg": f"{kind} number {n}".encode() * 40 for kind in ("cat", "dog") for n in (1, 2, 3)}
 
     def script(s: Sandbox) -> None:
         s.init()
@@ -146,16 +141,32 @@ def test_the_article(twins):
         s.run("add", "dog_and_cat")
         s.commit("dog_and_cat, version 1")
         s.run("push")
-        rows = ", ".join(
-            f'{{"md5": "{md5(data)}", "relpath": "{name}"}}' for name, data in sorted(images.items())
-        )
+        rows = ", ".join(f'{{"md5": "{md5(data)}", "relpath": "{name}"}}' for name, data in sorted(images.items()))
         tree = md5(f"[{rows}]".encode())
         assert f"- md5: {tree}.dir\n" in s.text("dog_and_cat.dvc")
         prefixes = {md5(data)[:2] for data in images.values()} | {tree[:2]}
-        assert {
-            folder.name for folder in (s.store / "files/md5").iterdir() if any(folder.iterdir())
-        } == prefixes
+        assert {folder.name for folder in (s.store / "files/md5").iterdir() if any(folder.iterdir())} == prefixes
         s.clone()
         s.run("pull", cwd=s.world / "clone")
 
     twins(script)
+
+
+def test_diff_r_finds_nothing(tmp_path: Path, lab: str, dvc: str):
+    """The literal promise: `diff -r` of the two trees, `.dvc/tmp` (and git's own files) aside."""
+
+    def script(s: Sandbox) -> None:
+        s.init(remote=True)
+        s.files("data", {"a": b"1\n", "s/b": b"2\n"})
+        s.run("add", "data")
+        s.run("push")
+        s.delete("data", ".dvc/cache")
+        s.run("pull")
+        s.run("status")
+        s.delete(".dvc/tmp")
+
+    ours, theirs = play(script, tmp_path / "lab", lab), play(script, tmp_path / "dvc", dvc)
+    said = subprocess.run(
+        ["diff", "-r", "--exclude=.git", theirs.world, ours.world], capture_output=True, text=True, check=False
+    )
+    assert said.stdout == ""

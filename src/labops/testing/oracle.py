@@ -272,7 +272,7 @@ def _walk(folder: Path, below: str = "") -> Iterator[tuple[str, os.DirEntry[str]
 
 def _left_aside(rel: str) -> bool:
     padded = f"/{rel}/"
-    return "/.git/" in padded or "/.dvc/tmp/" in padded or is_leftover(rel)
+    return any(f"/{name}/" in padded for name in (".git", ".dvc/tmp", ".lab")) or is_leftover(rel)
 
 
 def is_leftover(rel: str) -> bool:
@@ -286,7 +286,8 @@ def leftovers(folder: Path) -> list[str]:
 
 
 def snapshot(folder: Path) -> Snapshot:
-    """Everything under `folder` except `.git`, `.dvc/tmp` and temporary files of caches and remotes.
+    """Everything under `folder` except `.git`, `.dvc/tmp`, temporary files of caches and remotes, and
+    lab's own `.lab` folder in a cache (a test of its own says where that may be).
 
     Absolute link targets inside `folder` are written from `$ROOT`, so that two sandboxes compare equal. A
     folder of a cache or remote in which there is no object says nothing, and is left out. Of a file that its

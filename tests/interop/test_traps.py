@@ -663,6 +663,26 @@ def test_an_executable_stays_one_and_its_object_stays_trusted(box: Sandbox, kind
 
 
 @safer
+@pytest.mark.parametrize("flag", ["-a", "-T", "-A"])
+def test_every_version_of_a_path_travels(box: Sandbox, flag: str):
+    """Of a path that several revisions hold, `dvc push -T` (3.67) sends one version and reports success."""
+    box.init(remote=True)
+    for text in ("1\n", "2\n", "3\n"):
+        box.write("f", text)
+        box.run("add", "f")
+        box.commit(text)
+        box.git("tag", f"v{text.strip()}")
+        box.git("branch", f"b{text.strip()}")
+    everything = {md5(b"1\n"), md5(b"2\n"), md5(b"3\n")}
+    box.run("push", flag)
+    assert objects(box.store) == everything
+    assert box.dvc("status", "-c", flag, "--json").json() == {}
+    box.delete(".dvc/cache", "f")
+    box.run("fetch", flag)
+    assert objects(box.repo / ".dvc/cache") == everything
+
+
+@safer
 def test_init_again_keeps_the_cache(box: Sandbox):
     """`init -f` is about settings; the cache may be the only copy of somebody's data."""
     start(box)

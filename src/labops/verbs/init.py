@@ -13,10 +13,11 @@ from labops.settings import PRIVATE_FILES
 
 GITIGNORE = b"".join(line + b"\n" for line in PRIVATE_FILES)
 NO_SCM_CONFIG = b"[core]\n    no_scm = True\n"
+# The comment that dvc writes, so that `diff -r` finds nothing.
 DVCIGNORE = (
-    b"# Files that `lab` and `dvc` should leave out, in the syntax of .gitignore.\n"
-    b"# They are neither hashed nor stored, even inside tracked folders:\n"
-    b"# *.tmp\n"
+    b"# Add patterns of files dvc should ignore, which could improve\n"
+    b"# the performance. Learn more at\n"
+    b"# https://dvc.org/doc/user-guide/dvcignore\n"
 )
 _KEPT = frozenset({"cache", "tmp"})
 _KEPT_IN_TMP = frozenset({"lock", "lock.holder", "rwlock.lock", "rwlock.lock.holder"})

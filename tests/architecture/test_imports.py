@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
@@ -33,6 +35,17 @@ def test_every_import_contract_holds() -> None:
     )
 
     assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_every_room_is_on_a_floor() -> None:
+    """No module escapes the floors by not being named; the kit and the starter stand beside the house."""
+    contracts = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["importlinter"]["contracts"]
+    (floors,) = (contract["layers"] for contract in contracts if contract["type"] == "layers")
+    named = {room for floor in floors for room in re.split(r"\s*[|:]\s*", floor)}
+    package = ROOT / "src/labops"
+    rooms = {path.stem for path in package.glob("*.py")} | {path.parent.name for path in package.glob("*/__init__.py")}
+
+    assert named == {f"labops.{room}" for room in rooms - {"__init__", "__main__", "testing"}}
 
 
 def test_help_loads_nothing_heavy() -> None:

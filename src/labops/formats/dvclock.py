@@ -79,9 +79,7 @@ def render_dvclock_update(lock_text: str, stage: str, outs: Sequence[Output]) ->
     """
     locked = _locked_stages(lock_text, "dvc.lock")
     if stage not in locked:
-        raise NotFound(
-            f"'dvc.lock' has no stage '{stage}'", code="no-such-stage", hint=f"run 'dvc repro {stage}' once"
-        )
+        raise NotFound(f"'dvc.lock' has no stage '{stage}'", code="no-such-stage", hint=f"run 'dvc repro {stage}' once")
     old = locked[stage]
     olds = {str(out["path"]): out for out in _mappings(old.get("outs"))}
     states = [_out_state(out, olds.get(out.path, {})) for out in sorted(outs, key=lambda out: out.path)]

@@ -60,9 +60,7 @@ def vars_files(yaml_text: str, *, name: str) -> tuple[str, ...]:
     return tuple(dict.fromkeys(files))
 
 
-def expand_stages(
-    yaml_text: str, *, name: str, params: Mapping[str, object]
-) -> dict[str, Mapping[str, object]]:
+def expand_stages(yaml_text: str, *, name: str, params: Mapping[str, object]) -> dict[str, Mapping[str, object]]:
     """Every stage by its full name (`train`, `each@a`, `grid@1-u`), in file order, with its texts resolved.
 
     `params` holds the contents of `vars_files` by file name. Raises `InvalidInput` (`bad-dvc-yaml`) for
@@ -112,15 +110,12 @@ def _combinations(data: object, names: _Names) -> Iterator[tuple[str, dict[str, 
     for combination in product(*(enumerate(values) for values in data.values())):
         pairs = list(zip(data, combination, strict=True))
         key = "-".join(
-            f"{axis}{at}" if isinstance(value, (list, Mapping)) else _to_text(value)
-            for axis, (at, value) in pairs
+            f"{axis}{at}" if isinstance(value, (list, Mapping)) else _to_text(value) for axis, (at, value) in pairs
         )
         yield key, {axis: value for axis, (_, value) in pairs}
 
 
-def _resolved_stage(
-    body: Mapping[str, object], names: _Names, params: Mapping[str, object]
-) -> dict[str, object]:
+def _resolved_stage(body: Mapping[str, object], names: _Names, params: Mapping[str, object]) -> dict[str, object]:
     if body.get("vars"):
         values = dict(names.values)
         wdir = _to_text(_resolve(body.get("wdir") or "", names))
@@ -135,9 +130,7 @@ def _body(definition: object) -> Mapping[str, object]:
     return _mapping(outer["do"]) if "foreach" in outer else outer
 
 
-def _add_vars(
-    values: dict[str, object], items: list[object], folder: str, params: Mapping[str, object]
-) -> None:
+def _add_vars(values: dict[str, object], items: list[object], folder: str, params: Mapping[str, object]) -> None:
     for item in items:
         if isinstance(item, str):
             file, keys = _file_of(item)
@@ -166,10 +159,7 @@ def _merge(into: dict[str, object], update: Mapping[str, object]) -> None:
 
 def _resolve(value: object, names: _Names, *, is_data: bool = False) -> object:
     if isinstance(value, Mapping):
-        return {
-            _to_text(_resolve(key, names)): _resolve(one, names, is_data=is_data)
-            for key, one in value.items()
-        }
+        return {_to_text(_resolve(key, names)): _resolve(one, names, is_data=is_data) for key, one in value.items()}
     if isinstance(value, list):
         return [_resolve(one, names, is_data=is_data) for one in value]
     if not isinstance(value, str) or "${" not in value:

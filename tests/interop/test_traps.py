@@ -683,6 +683,16 @@ def test_every_version_of_a_path_travels(box: Sandbox, flag: str):
 
 
 @safer
+def test_what_goes_to_the_remote_is_hidden_from_git(box: Sandbox):
+    box.init(remote=True)
+    box.write("../outside/f", "1\n")
+    box.run("add", "--to-remote", "../outside/f")
+    box.run("pull")
+    box.git("add", "-A")
+    assert "f" not in box.git("ls-files").splitlines()
+
+
+@safer
 def test_init_again_keeps_the_cache(box: Sandbox):
     """`init -f` is about settings; the cache may be the only copy of somebody's data."""
     start(box)

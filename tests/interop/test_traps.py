@@ -662,11 +662,9 @@ def test_an_executable_stays_one_and_its_object_stays_trusted(box: Sandbox, kind
     assert box.dvc("status", "--json").json() == {}
 
 
-@safer
 @pytest.mark.parametrize("flag", ["-a", "-T", "-A"])
 def test_every_version_of_a_path_travels(box: Sandbox, flag: str):
-    """Of a path that several revisions hold, `dvc push -T` (3.67) sends one version and reports success."""
-    box.init(remote=True)
+    box.init(local_remote=True)
     for text in ("1\n", "2\n", "3\n"):
         box.write("f", text)
         box.run("add", "f")

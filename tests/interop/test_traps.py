@@ -662,11 +662,9 @@ def test_an_executable_stays_one_and_its_object_stays_trusted(box: Sandbox, kind
     assert box.dvc("status", "--json").json() == {}
 
 
-@safer
 @pytest.mark.parametrize("flag", ["-a", "-T", "-A"])
 def test_every_version_of_a_path_travels(box: Sandbox, flag: str):
-    """Of a path that several revisions hold, `dvc push -T` (3.67) sends one version and reports success."""
-    box.init(remote=True)
+    box.init(local_remote=True)
     for text in ("1\n", "2\n", "3\n"):
         box.write("f", text)
         box.run("add", "f")
@@ -680,6 +678,16 @@ def test_every_version_of_a_path_travels(box: Sandbox, flag: str):
     box.delete(".dvc/cache", "f")
     box.run("fetch", flag)
     assert objects(box.repo / ".dvc/cache") == everything
+
+
+@safer
+def test_what_goes_to_the_remote_is_hidden_from_git(box: Sandbox):
+    box.init(remote=True)
+    box.write("../outside/f", "1\n")
+    box.run("add", "--to-remote", "../outside/f")
+    box.run("pull")
+    box.git("add", "-A")
+    assert "f" not in box.git("ls-files").splitlines()
 
 
 @safer

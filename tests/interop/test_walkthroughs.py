@@ -55,12 +55,11 @@ def test_versioning_data_and_models(twins):
     second = first | {f"train/dogs/dog.{n}.jpg": bytes([0, n, n, 7]) * 60 for n in range(6)}
 
     def script(s: Sandbox) -> None:
-        s.init(remote=True)
+        s.init(local_remote=True)
         s.files("data", first)
         s.write("model.h5", b"\x89HDF first")
         s.run("add", "data")
         s.run("add", "model.h5")
-        s.run("push")
         s.commit("First model")
         s.git("tag", "-a", "v1.0", "-m", "model v1.0, 6 images")
         s.files("data", second)
@@ -84,7 +83,7 @@ def test_versioning_data_and_models(twins):
         s.git("checkout", "-q", "main", "--", "data.dvc")
         s.git("reset", "-q", "--hard")
         s.run("checkout")
-        s.run("push")
+        s.run("push", "-T")
         assert s.see("status", "-c", "-T", "--json") == {}
         assert not check_store(s.store)
 

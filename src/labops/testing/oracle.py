@@ -85,9 +85,7 @@ class Ran(NamedTuple):
 
 
 class Runner(Protocol):
-    def __call__(
-        self, args: Sequence[str], *, cwd: str, env: Mapping[str, str], stdin: str | None = None
-    ) -> Ran: ...
+    def __call__(self, args: Sequence[str], *, cwd: str, env: Mapping[str, str], stdin: str | None = None) -> Ran: ...
 
 
 def run_process(argv: Sequence[str], *, cwd: str, env: Mapping[str, str], stdin: str | None = None) -> Ran:
@@ -200,9 +198,7 @@ class _WarmDvc:
             line += byte
         return line.decode().strip()
 
-    def __call__(
-        self, args: Sequence[str], *, cwd: str, env: Mapping[str, str], stdin: str | None = None
-    ) -> Ran:
+    def __call__(self, args: Sequence[str], *, cwd: str, env: Mapping[str, str], stdin: str | None = None) -> Ran:
         paths = {name: self._files / name for name in ("in", "out", "err")}
         paths["in"].write_text(stdin or "")
         paths["out"].write_bytes(b"")
@@ -307,12 +303,7 @@ def snapshot(folder: Path) -> Snapshot:
             found[rel] = Thing("dir", mode, "")
         else:
             found[rel] = Thing("file", mode, hashlib.sha256(Path(entry.path).read_bytes()).hexdigest())
-    busy = {
-        parent.as_posix()
-        for rel, thing in found.items()
-        if thing.kind != "dir"
-        for parent in Path(rel).parents
-    }
+    busy = {parent.as_posix() for rel, thing in found.items() if thing.kind != "dir" for parent in Path(rel).parents}
     return {
         rel: thing
         for rel, thing in found.items()
@@ -320,9 +311,7 @@ def snapshot(folder: Path) -> Snapshot:
     }
 
 
-def difference(
-    one: Mapping[str, object], two: Mapping[str, object], names: tuple[str, str] = ("one", "two")
-) -> str:
+def difference(one: Mapping[str, object], two: Mapping[str, object], names: tuple[str, str] = ("one", "two")) -> str:
     """The paths on which two snapshots disagree, one per line; empty when they are the same."""
     lines = []
     for key in sorted(one.keys() | two.keys()):
@@ -534,10 +523,16 @@ class Sandbox:
 
     # making things
 
-    def init(self, *flags: str, remote: bool = False) -> None:
-        """`git init` and `init`, with a default folder remote `../store` if asked."""
+    def init(self, *flags: str, remote: bool = False, local_remote: bool = False) -> None:
+        """`git init` and `init`, with a default folder remote `../store` if asked.
+
+        With `-a`, `-T`, `-A` use `local_remote`: of an old revision's own configuration, dvc (3.67) resolves a
+        relative url from `/`, and would write there. `config.local` is always the present one.
+        """
         self.git("init", "-q", "-b", "main")
         self.run("init", "-q", *flags)
+        if local_remote:
+            self.run("remote", "add", "-q", "-d", "--local", "store", "../store")
         if remote:
             self.run("remote", "add", "-q", "-d", "store", "../store")
 

@@ -14,7 +14,7 @@ from labops.formats.ignore import IgnoreRules
 from labops.model import DvcFile, Output, Tracked
 
 _POINTER_LIMIT = 64 << 20  # bytes; a pointer file has some hundred
-_NAMES = ("*.dvc", "dvc.yaml")
+_NAMES = ("*.dvc", "dvc.yaml", ".dvcignore")
 _PRIVATE = {".git", ".dvc", ".hg"}
 
 Read = Callable[[str], str | None]
@@ -42,14 +42,18 @@ def _decode(data: bytes, path: str) -> str:
         ) from error
 
 
-def find_pointer_files(root: str, git: Git | None, rules: IgnoreRules) -> list[str]:
-    """The `.dvc` and `dvc.yaml` files of the workspace, sorted, relative to `root`.
+def find_files(root: str, git: Git | None) -> list[str]:
+    """The `.dvc`, `dvc.yaml` and `.dvcignore` files of the workspace, sorted, relative to `root`.
 
-    Git-ignored ones are not found, as in dvc; neither are those that `.dvcignore` leaves out or that belong
-    to a project inside this one.
+    Git-ignored ones are not found, as in dvc, and neither are those of a project inside this one. One
+    question to git; without git the folders are walked, tracked data left out.
     """
-    found = _by_git(root, git) if git is not None else _by_walk(root, rules)
-    return [path for path in found if not _is_left_out(path, rules)]
+    return _by_walk(root) if git is None else _by_git(root, git)
+
+
+def pointer_files(found: Iterable[str], rules: IgnoreRules) -> list[str]:
+    """Those of `found` that are pointer files and that `.dvcignore` does not leave out."""
+    return [path for path in found if not path.endswith(".dvcignore") and not _is_left_out(path, rules)]
 
 
 def _by_git(root: str, git: Git) -> list[str]:
@@ -57,27 +61,21 @@ def _by_git(root: str, git: Git) -> list[str]:
     prefix = "" if prefix == "." else prefix + "/"
     names = [name.removeprefix(prefix) for name in git.list_files(_NAMES, under=root)]
     folders = {posixpath.dirname(name) for name in names} - {""}
-    nested = {folder for folder in folders if os.path.isdir(os.path.join(root, folder, ".dvc"))}
-    inside = tuple(folder + "/" for folder in nested)
+    inside = tuple(folder + "/" for folder in folders if os.path.isdir(os.path.join(root, folder, ".dvc")))
     return [name for name in names if os.path.isfile(os.path.join(root, name)) and not name.startswith(inside)]
 
 
-def _by_walk(root: str, rules: IgnoreRules) -> list[str]:
+def _by_walk(root: str) -> list[str]:
     found: list[str] = []
     for folder, folders, names in os.walk(root):
         here = os.path.relpath(folder, root).replace(os.sep, "/")
         prefix = "" if here == "." else here + "/"
-        pointers = [name for name in names if name.endswith(".dvc") or name == "dvc.yaml"]
-        found += [prefix + name for name in pointers]
-        tracked = {name.removesuffix(".dvc") for name in pointers}
-        folders[:] = sorted(
-            name
-            for name in folders
-            if name not in _PRIVATE
-            and name not in tracked
-            and not os.path.isdir(os.path.join(folder, name, ".dvc"))
-            and not rules.match(prefix + name, True)
-        )
+        ours = [name for name in names if name.endswith(".dvc") or name in ("dvc.yaml", ".dvcignore")]
+        found += [prefix + name for name in ours]
+        data = {name.removesuffix(".dvc") for name in ours} | _PRIVATE
+        folders[:] = [
+            name for name in folders if name not in data and not os.path.isdir(os.path.join(folder, name, ".dvc"))
+        ]
     return sorted(found)
 
 
@@ -191,11 +189,6 @@ def _inside(file: str, base: str, output: Output) -> str:
             path=file,
         )
     return place
-
-
-def load_workspace(root: str, git: Git | None, rules: IgnoreRules) -> list[Tracked]:
-    """Every output of the workspace."""
-    return load(find_pointer_files(root, git, rules), lambda path: read_workspace(root, path))
 
 
 def load_revision(git: Git, rev: str, prefix: str) -> list[Tracked]:

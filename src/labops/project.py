@@ -16,7 +16,6 @@ from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Self
 
 from labops import index
-from labops.drivers import fs
 from labops.drivers.git import Git
 from labops.errors import InvalidInput, NotFound
 from labops.formats.dvcconfig import Settings
@@ -62,24 +61,23 @@ class Project:
         """The git repository around the project; None with `core.no_scm` or where there is none."""
         return None if self.settings.no_scm else Git.find(self.root)
 
-    @functools.cached_property
+    @property
     def rules(self) -> IgnoreRules:
         """The `.dvcignore` rules of the project."""
-        return IgnoreRules(tuple(self._dvcignores()))
+        return self._layout[0]
 
-    def _dvcignores(self) -> Iterator[tuple[str, str]]:
-        """(folder, text) of each `.dvcignore`, outer ones first; data folders are not searched."""
-        top = os.path.join(self.root, ".dvcignore")
-        with contextlib.suppress(NotFound):
-            yield "", fs.read_bytes(top, limit=1 << 20).decode(errors="replace")
-        if self.git is None:
-            return
-        prefix = self.git_prefix
-        for path in self.git.list_files([".dvcignore"], under=self.root):
-            folder = posixpath.dirname(path.removeprefix(prefix))
-            if folder:
-                with contextlib.suppress(NotFound):
-                    yield folder, fs.read_bytes(os.path.join(self.root, folder, ".dvcignore")).decode(errors="replace")
+    @property
+    def pointer_files(self) -> list[str]:
+        """The `.dvc` and `dvc.yaml` files there were when the project was first asked, sorted."""
+        return self._layout[1]
+
+    @functools.cached_property
+    def _layout(self) -> tuple[IgnoreRules, list[str]]:
+        found = index.find_files(self.root, self.git)
+        files = {".dvcignore", *(path for path in found if posixpath.basename(path) == ".dvcignore")}
+        texts = ((posixpath.dirname(path), index.read_workspace(self.root, path) or "") for path in sorted(files))
+        rules = IgnoreRules(tuple(texts))
+        return rules, index.pointer_files(found, rules)
 
     @property
     def git_prefix(self) -> str:
@@ -153,7 +151,7 @@ class Project:
 
     def tracked(self) -> list[Tracked]:
         """Every output of the workspace, in the order of the pointer files' paths."""
-        return index.load_workspace(self.root, self.git, self.rules)
+        return index.load(self.pointer_files, lambda path: index.read_workspace(self.root, path))
 
     def select(self, selection: Selection, tracked: Sequence[Tracked] | None = None) -> tuple[Selected, ...]:
         """The outputs of the workspace that `selection` means."""

@@ -5,9 +5,11 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import sys
 from collections.abc import Sequence
+from typing import NoReturn
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -27,3 +29,18 @@ def main(arguments: Sequence[str] | None = None) -> int:
     from labops.cli.app import run
 
     return run(words)
+
+
+def command() -> NoReturn:
+    """What the installed `lab` runs: `main`, and then the end of the process without taking it to pieces.
+
+    Freeing a million rows one by one, and looking for cycles among them, would be felt after every command.
+    """
+    gc.set_threshold(200_000, 20, 100)
+    code = main()
+    try:
+        sys.stdout.flush()
+        sys.stderr.flush()
+    except BrokenPipeError:  # a reader such as `head` has seen enough
+        code = 141
+    os._exit(code)

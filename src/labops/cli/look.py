@@ -65,7 +65,7 @@ def status(
         _refuse_cloud_flags(selection, jobs)
         rows = verb(project, selection)
         document = show.status_document(rows)
-        lines = list(show.status_lines(rows)) or [UP_TO_DATE if project.tracked() else NOTHING_TRACKED]
+        lines = list(show.status_lines(rows)) or [UP_TO_DATE if project.pointer_files else NOTHING_TRACKED]
         is_clean = not rows
     _print(session, document, lines)
     return _answer(session, is_clean=is_clean, is_check=check, quiet_code=1)

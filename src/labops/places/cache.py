@@ -8,6 +8,7 @@ had when labops last hashed it, so that an object that changed since is noticed 
 from __future__ import annotations
 
 import contextlib
+import itertools
 import os
 import threading
 from collections.abc import Collection, Iterable, Iterator, Sequence
@@ -236,7 +237,8 @@ class Batch:
         self._folder = ""
         self._pending: dict[Oid, str] = {}
         self._pending_bytes = 0
-        self._counter = 0
+        self._numbers = itertools.count()
+        self._listed: dict[str, set[str]] = {}
         self._made: set[str] = set()
         self._no_reflink = "reflink" not in cache.link_types
         self._lock = threading.Lock()
@@ -257,9 +259,7 @@ class Batch:
 
     def temporary(self) -> str:
         """A path that nobody else uses, on the cache's file system."""
-        with self._lock:
-            self._counter += 1
-            return f"{self._folder}/{self._counter}"
+        return f"{self._folder}/{next(self._numbers)}"
 
     def store_file(self, source: str, *, is_known: bool = False) -> fs.Hashed:
         """Take `source` into the cache; the file itself stays as it is (with `hardlink` first, it is linked in).
@@ -322,7 +322,12 @@ class Batch:
         self._add(oid, path, size)
 
     def _has(self, oid: Oid) -> bool:
-        return oid in self._pending or os.path.lexists(self._cache.path(oid))
+        """True when the object needs not be written. One that another process adds meanwhile is written again."""
+        shard = oid[:2]
+        listed = self._listed.get(shard)
+        if listed is None:
+            listed = self._listed[shard] = set(fs.names_in(f"{self._cache.base}/{shard}"))
+        return oid[2:] in listed or oid in self._pending
 
     def _add(self, oid: Oid, path: str, size: int) -> None:
         with self._lock:
@@ -352,5 +357,6 @@ class Batch:
             fs.rename(self._pending[oid], cache.path(oid))
         fs.sync_names(cache.base, {f"{cache.base}/{oid[:2]}" for oid in ordered})
         cache._remember(ordered)
+        self._listed.clear()
         self._pending.clear()
         self._pending_bytes = 0

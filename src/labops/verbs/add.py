@@ -316,8 +316,14 @@ def _store(project: Project, wanted: Sequence[_Target], options: AddOptions, on_
         found = [_look(project, target, batch, options, on_event, remember=True) for target in wanted]
         for item in found:
             if item.tree.is_dir:
-                batch.store_bytes(item.tree.oid, render_tree(item.tree.entries))
+                batch.store_bytes(item.tree.oid, _listing(item))
     return found
+
+
+def _listing(item: _Found) -> bytes:
+    """The bytes of the tree object; the survey has made them unless nothing changed or only parts were seen."""
+    made = None if item.target.parts else item.surveys[0].listing
+    return made or render_tree(item.tree.entries)
 
 
 def _look(

@@ -76,6 +76,7 @@ def test_the_fast_yaml_reader_agrees_with_ruamel(document: str) -> None:
 
 # a line separator of old that no version of dvc reads back as it wrote it
 words = text.filter(lambda value: value and "\x85" not in value)
+metas = st.none() | st.dictionaries(words, words | st.integers() | st.booleans(), min_size=1, max_size=2)
 outputs = st.builds(
     Output,
     path=relpaths,
@@ -90,13 +91,21 @@ outputs = st.builds(
     remote=st.none() | names,
     desc=st.none() | words,
     labels=st.none() | st.lists(words, min_size=1, max_size=2).map(tuple),
+    type=st.none() | words,
+    meta=metas,
+    is_cloud_versioned=st.just(False),
 )
 dvcfiles = st.builds(
     DvcFile,
     outs=st.lists(outputs, max_size=2, unique_by=lambda out: out.path).map(tuple),
     wdir=st.sampled_from([".", "..", "a/b"]),
+    deps=st.just(()),
+    md5=st.none() | oids,
+    cmd=st.none(),
     is_frozen=st.booleans(),
+    is_always_changed=st.booleans(),
     desc=st.none() | words,
+    meta=metas,
 )
 
 

@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 import tempfile
 from collections.abc import Callable, Iterator
@@ -32,6 +33,8 @@ _FOREIGN = ("AWS_", "DVC_", "GIT_", "XDG_", "GOOGLE_", "AZURE_", "BOTO", "LAB_",
 def isolated_session(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     """The environment of the whole run, inherited by servers; yields the folder of all homes."""
     homes = tmp_path_factory.mktemp("homes")
+    # A shell that starts the tests in the background lets them ignore Ctrl-C, and so would all they start.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     with pytest.MonkeyPatch.context() as patch:
         for name in [name for name in os.environ if name.startswith(_FOREIGN)]:
             patch.delenv(name)

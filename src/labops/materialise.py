@@ -172,7 +172,7 @@ def _refuse_conflicts(plan: Plan) -> None:
     names = [step.path for step in conflicts]
     more = f" and {len(names) - 10} more" if len(names) > 10 else ""
     raise Conflict(
-        f"{len(names)} file(s) hold changes that are saved nowhere: {', '.join(names[:10])}{more}",
+        f"changes in {len(names)} file{'s'[: len(names) > 1]} are saved nowhere: {', '.join(names[:10])}{more}",
         code="unsaved-changes",
         hint="keep them with: lab add (or lab commit); throw them away with: --force",
     )

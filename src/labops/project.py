@@ -204,10 +204,12 @@ class Project:
 
     def relative(self, path: str) -> str:
         """A path as typed, relative to the project root, posix; links are not resolved beyond the folder it is in."""
-        absolute = os.path.join(os.path.realpath(os.path.dirname(os.path.abspath(path))), os.path.basename(path))
-        if path in ("", ".") or os.path.basename(path) in (".", ".."):
+        # abspath also drops the final slash that shells put behind the names of folders they complete.
+        parent, name = os.path.split(os.path.abspath(path))
+        absolute = os.path.join(os.path.realpath(parent), name)
+        if os.path.basename(path.rstrip("/")) in ("", ".", ".."):
             absolute = os.path.realpath(path or ".")
-        inside = os.path.relpath(absolute.rstrip("/") if absolute != "/" else absolute, self.root)
+        inside = os.path.relpath(absolute, self.root)
         if inside == ".." or inside.startswith(".." + os.sep):
             raise InvalidInput(
                 f"'{path}' is outside the repository at '{self.root}'",

@@ -102,8 +102,25 @@ def load_settings(root: str | None) -> Settings:
 
 
 def _merge(found: dict[str, ConfigLevel], root: str | None) -> Settings:
-    pairs = [(config, os.path.dirname(level_path(level, root))) for level, config in found.items()]
-    return merge_config(pairs, home=os.path.expanduser("~"))
+    home = os.path.expanduser("~")
+    pairs = {level: (config, os.path.dirname(level_path(level, root))) for level, config in found.items()}
+    try:
+        return merge_config(list(pairs.values()), home=home)
+    except InvalidInput as error:
+        for level, pair in pairs.items():
+            if _problem([pair], home) == error.message:
+                path = level_path(level, root)
+                raise InvalidInput(f"in '{path}', {error}", code=error.code, hint=error.hint, path=path) from error
+        raise
+
+
+def _problem(pairs: list[tuple[ConfigLevel, str]], home: str) -> str:
+    """What is wrong with these levels alone."""
+    try:
+        merge_config(pairs, home=home)
+    except InvalidInput as error:
+        return error.message
+    return ""
 
 
 def write_levels(changed: dict[str, ConfigLevel], root: str | None) -> None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 import threading
+import time
 from collections.abc import Callable, Sequence
 from typing import Generic, TypeVar
 
@@ -25,6 +26,8 @@ NETWORK_JOBS = 64
 
 _RUN_BYTES = 4 << 20
 _RUN_ITEMS = 64
+_REPORT_SECONDS = 0.2
+"""A run that takes longer tells of its progress meanwhile: a slow store must not look like a dead one."""
 
 
 def each(
@@ -120,20 +123,27 @@ class _Pool(Generic[Item, Value]):
     def _loop(self) -> None:
         try:
             while True:
-                start, end, size = self._take()
+                start, end = self._take()
                 if start == end:
                     return
+                told, due = start, time.monotonic() + _REPORT_SECONDS
                 for index in range(start, end):
                     if self._stopped_by is not None:
                         return
                     self._results[index] = self._do(self._items[index])
-                with self._lock:
-                    self._on_event(Event("advanced", self._phase, count=end - start, size=size))
+                    if index + 1 == end or time.monotonic() >= due:
+                        self._tell(self._items[told : index + 1])
+                        told, due = index + 1, time.monotonic() + _REPORT_SECONDS
         except BaseException as error:  # noqa: BLE001 - handed to the caller's thread, which raises it
             self._stopped_by = self._stopped_by or error
 
-    def _take(self) -> tuple[int, int, int]:
-        """The next run: first index, end index, bytes."""
+    def _tell(self, items: Sequence[Item]) -> None:
+        size = sum(map(self._size_of, items))
+        with self._lock:
+            self._on_event(Event("advanced", self._phase, count=len(items), size=size))
+
+    def _take(self) -> tuple[int, int]:
+        """The next run: first index, end index."""
         with self._lock:
             start = end = self._next
             size = 0
@@ -142,7 +152,7 @@ class _Pool(Generic[Item, Value]):
                 size += self._size_of(self._items[end])
                 end += 1
             self._next = end
-            return start, end, size
+            return start, end
 
     def _do(self, item: Item) -> Value | LabError:
         try:

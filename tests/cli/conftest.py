@@ -52,11 +52,8 @@ class FakeProject:
         self.root = root
         self.git = object()
         self.settings = types.SimpleNamespace(core_remote="st", autostage=False)
-        self.outputs: list[object] = [object()]
+        self.pointer_files = ["d.dvc"]
         self.waited: bool | None = None
-
-    def tracked(self) -> list[object]:
-        return self.outputs
 
     @contextmanager
     def lock(self):

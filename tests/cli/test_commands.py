@@ -222,7 +222,7 @@ def test_clean_status(lab, verbs):
     assert lab("status", "-q").code == 0
     assert lab("status", "--check").code == 0
     assert lab("status", "--json").document == {}
-    verbs.project.outputs = []
+    verbs.project.pointer_files = []
     assert "no data or pipelines tracked" in lab("status").out
 
 
@@ -335,5 +335,6 @@ def test_bars_draw():
     bars = Bars()
     bars.update([phase])
     bars.update([phase])
+    assert bars._progress.console.options.max_width == bars._progress.console.width - 3
     bars.drop(phase)
     bars.close()

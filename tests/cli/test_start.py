@@ -111,11 +111,13 @@ def test_unknown_words(lab):
     assert ran.err == "ERROR: 'pul' is not a lab command\nhint: did you mean 'lab pull'?\n"
     ran = lab("add", "--nope", "x")
     assert ran.code == 2
-    assert ran.err.startswith("ERROR: no such option")
-    assert "hint: lab add --help" in ran.err
+    assert ran.err == "ERROR: 'lab add' has no option '--nope'\nhint: lab add --help\n"
+    assert lab("push", "--remot", "x").err.endswith("hint: did you mean '--remote'?\n")
+    assert lab("--json", "status").document["error"]["hint"].endswith("lab status --json")
     assert lab("add").code == 2
     assert lab("push", "-j", "0").code == 2
     assert lab("remote", "nope").code == 2
+    assert lab("cache").err == "ERROR: 'lab cache' needs one of: dir\nhint: lab cache --help\n"
 
 
 def test_quiet_and_verbose_on_both_sides(lab, verbs):
@@ -173,7 +175,7 @@ def test_errors_in_words(lab, verbs):
 
 def test_interrupted(lab, verbs):
     verbs["pull"] = KeyboardInterrupt()
-    assert "everything finished so far is kept" in lab("pull").err
+    assert "what was finished is kept" in lab("pull").err
 
 
 def test_a_bug_leaves_its_traceback_in_a_file(lab, verbs, tmp_path):
@@ -329,3 +331,16 @@ def test_failed_items_are_all_named(lab, verbs):
     ]
     assert document["summary"]["failed"] == 1
     assert document["warnings"] == ["slow disk"]
+
+
+def test_many_alike_are_told_once(lab, verbs):
+    """A bucket that is gone is one message, not ten thousand."""
+    steps = tuple(Step(Action.UPLOAD, f"d/{n:02}") for n in range(12))
+    gone = [Outcome(step, Result.FAILED, NotFound("no bucket 'b'", code="x", hint="make it")) for step in steps]
+    odd = Outcome(Step(Action.UPLOAD, "e"), Result.FAILED, NotFound("odd", code="y", hint="look"))
+    verbs["push"] = Report("push", Plan((*steps, odd.step)), (*gone, odd))
+    lines = lab("push").err.splitlines()
+    assert lines[:4] == ["ERROR: 13 files failed", "  e: odd", "  no bucket 'b':", "    d/00"]
+    assert lines[12:] == ["    d/09", "    … and 2 more (-v names them all)", "hint: make it", "hint: look"]
+    assert "    d/11" in lab("push", "-v").err.splitlines()
+    assert len(lab("push", "--json").document["failed"]) == 13

@@ -93,6 +93,17 @@ def test_a_broken_configuration_can_be_mended(project):
     assert text(project) == "not a config\n"
 
 
+def test_the_file_at_fault_is_named(project):
+    """Four files make up the configuration; a hand-made mistake in one must be found in it."""
+    path = settings.level_path("local", project)
+    Path(path).write_text("[croe]\nremote = x\n")
+
+    with pytest.raises(InvalidInput, match="croe") as failure:
+        settings.load_settings(project)
+
+    assert failure.value.fields["path"] == path
+
+
 def test_secrets_are_private(project):
     remotes.add(project, "r", "s3://b/p")
     assert remotes.modify(project, "r", "secret_access_key", "hush", "local") == ()

@@ -4,11 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from rich.console import Console
+from rich.console import Console, ConsoleOptions
 from rich.progress import BarColumn, Progress, SpinnerColumn, TaskID, TextColumn, TimeRemainingColumn
 
 from labops.cli.progress import Phase
 from labops.cli.words import human_size
+
+_ECHO_WIDTH = 3
+
+
+class _Margin(Console):
+    """Leaves room for the `^C` that the terminal echoes: on a full line it would wrap, and the bar would stay."""
+
+    @property
+    def options(self) -> ConsoleOptions:
+        return super().options.update_width(max(1, self.width - _ECHO_WIDTH))
 
 
 class Bars:
@@ -22,7 +32,7 @@ class Bars:
             BarColumn(bar_width=24),
             TextColumn("{task.fields[facts]}"),
             TimeRemainingColumn(compact=True),
-            console=Console(stderr=True),
+            console=_Margin(stderr=True),
             transient=True,
         )
         self._progress.start()

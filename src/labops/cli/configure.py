@@ -116,7 +116,7 @@ def remote() -> None:
     """Add, list, change and remove remotes."""
 
 
-@remote.command("add")
+@remote.command("add", short_help="Add a remote.")
 @level_options
 @click.argument("name")
 @click.argument("url")
@@ -124,7 +124,7 @@ def remote() -> None:
 @click.option("-f", "--force", is_flag=True, help="Replace a remote of that name.")
 @pass_session
 def remote_add(session: Session, name: str, url: str, is_default: bool, force: bool) -> None:
-    """Add the remote NAME at URL: s3://bucket/path, a folder, ssh://host/path …
+    """Add the remote NAME at URL: s3://bucket/path, gs://…, azure://…, a folder, or https://… to read only.
 
     Credentials do not belong here: `lab remote modify --local NAME access_key_id …` keeps them on this machine.
     """
@@ -135,7 +135,7 @@ def remote_add(session: Session, name: str, url: str, is_default: bool, force: b
         session.say(f"Setting '{name.lower()}' as a default remote.")
 
 
-@remote.command("default")
+@remote.command("default", short_help="Print or choose the default remote.")
 @level_options
 @click.argument("name", required=False, metavar="[NAME]", shell_complete=known_remotes)
 @click.option("-u", "--unset", is_flag=True, help="Have no default remote.")
@@ -156,7 +156,7 @@ def remote_default(session: Session, name: str | None, unset: bool) -> int:
     return 0
 
 
-@remote.command("modify")
+@remote.command("modify", short_help="Set or remove an option of a remote.")
 @level_options
 @click.argument("name", shell_complete=known_remotes)
 @click.argument("option")
@@ -176,7 +176,7 @@ def remote_modify(session: Session, name: str, option: str, value: str | None, u
     _warn(session, remotes.modify(_root(), name, option, value, _level()))
 
 
-@remote.command("list")
+@remote.command("list", short_help="List remotes and their urls.")
 @level_options
 @json_option
 @pass_session
@@ -193,7 +193,7 @@ def remote_list(session: Session) -> None:
         session.say(line.expandtabs(8), colour="green" if row.is_default else "")
 
 
-@remote.command("remove")
+@remote.command("remove", short_help="Forget a remote; nothing is deleted there.")
 @level_options
 @click.argument("name", shell_complete=known_remotes)
 @pass_session
@@ -205,7 +205,7 @@ def remote_remove(session: Session, name: str) -> None:
         session.say(f"Remote '{name.lower()}' removed; {line}.")
 
 
-@remote.command("rename")
+@remote.command("rename", short_help="Give a remote another name.")
 @level_options
 @click.argument("name", shell_complete=known_remotes)
 @click.argument("new")
@@ -222,7 +222,7 @@ def cache() -> None:
     """Say where the cache is."""
 
 
-@cache.command("dir")
+@cache.command("dir", short_help="Print where the cache is, or choose the place.")
 @level_options
 @click.argument("value", required=False, type=click.Path(), metavar="[VALUE]")
 @click.option("-u", "--unset", is_flag=True, help="Go back to the default place.")
@@ -239,7 +239,7 @@ def cache_dir(session: Session, value: str | None, unset: bool) -> None:
         session.say(verb.cache_dir(_root(), _level()))
 
 
-@cache.command("migrate", context_settings={"ignore_unknown_options": True}, add_help_option=False)
+@cache.command("migrate", hidden=True, context_settings={"ignore_unknown_options": True}, add_help_option=False)
 @click.argument("words", nargs=-1, type=click.UNPROCESSED)
 def cache_migrate(words: tuple[str, ...]) -> None:
     """Left to dvc."""

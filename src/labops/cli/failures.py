@@ -36,7 +36,7 @@ def explain(error: BaseException, session: Session, words: Sequence[str]) -> int
     if isinstance(error, SystemExit):
         return error.code if isinstance(error.code, int) else BUG
     if isinstance(error, (KeyboardInterrupt, click.Abort)):
-        message = "interrupted; everything finished so far is kept, run the same command again to go on"
+        message = "interrupted; what was finished is kept, run the same command again to go on"
         print(f"\n{message}", file=sys.stderr)
         return 128 + error.number if isinstance(error, Stopped) else INTERRUPTED
     code, facts = _facts(error, words)
@@ -66,16 +66,35 @@ def _facts(error: BaseException, words: Sequence[str]) -> tuple[int, dict[str, s
         facts = {"code": error.code, "message": error.message, "hint": error.hint, **error.fields}
         return error.exit_code, facts
     if isinstance(error, click.UsageError):
-        where = error.ctx.command_path if error.ctx else "lab"
-        message = error.format_message().rstrip(".")
-        message = message[:1].lower() + message[1:]
-        return USAGE, {"code": "bad-usage", "message": message, "hint": f"{where} --help"}
+        message, hint = _usage(error)
+        return USAGE, {"code": "bad-usage", "message": message, "hint": hint}
     if isinstance(error, click.ClickException):
         return USAGE, {"code": "bad-usage", "message": error.format_message(), "hint": ""}
     path = _keep_traceback(error, words)
     message = f"labops met an error it did not expect ({type(error).__name__})"
     hint = f"please report it with the file '{path}'" if path else "please report it; `-vv` prints the traceback"
     return BUG, {"code": "unexpected", "message": message, "hint": hint, "traceback": path}
+
+
+def _usage(error: click.UsageError) -> tuple[str, str]:
+    """Message and hint for words that click cannot place."""
+    where = error.ctx.command_path if error.ctx else "lab"
+    if isinstance(error, click.NoSuchOption):
+        message = f"'{where}' has no option '{error.option_name}'"
+        if error.option_name == "--json":
+            return message, "it goes behind the name of a command, as in: lab status --json"
+        near = _nearest(error.option_name, error.possibilities or ())
+        return message, f"did you mean '{near}'?" if near else f"{where} --help"
+    message = error.format_message().rstrip(".")
+    return message[:1].lower() + message[1:], f"{where} --help"
+
+
+def _nearest(option: str, names: Sequence[str]) -> str:
+    """The name that was probably meant. click counts the dashes as likeness, which makes all names alike."""
+    import difflib
+
+    bare = {name.lstrip("-"): name for name in names}
+    return next((bare[name] for name in difflib.get_close_matches(option.lstrip("-"), bare, 1)), "")
 
 
 def _print(facts: dict[str, str | int]) -> None:

@@ -100,7 +100,7 @@ def data() -> None:
     """Compare the last commit, the DVC files and the workspace."""
 
 
-@data.command("status")
+@data.command("status", short_help="Compare commit, DVC files and workspace.")
 @options.targets
 @json_option
 @click.option("--granular", is_flag=True, help="List files inside tracked folders too.")

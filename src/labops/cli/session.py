@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from labops.errors import InvalidInput
 from labops.model import OnEvent
 
 if TYPE_CHECKING:
@@ -165,6 +166,16 @@ class Family(click.Group):
         super().__init__(name, **rest)  # type: ignore[arg-type]
         self.params += volume_options()
         self.context_settings = {"help_option_names": ["-h", "--help"], "max_content_width": 100}
+
+    def parse_args(self, context: click.Context, words: list[str]) -> list[str]:
+        if not words and not context.resilient_parsing:
+            names = [name for name, command in sorted(self.commands.items()) if not command.hidden]
+            raise InvalidInput(
+                f"'{context.command_path}' needs one of: {', '.join(names)}",
+                code="bad-usage",
+                hint=f"{context.command_path} --help",
+            )
+        return super().parse_args(context, words)
 
 
 pass_session = click.make_pass_decorator(Session, ensure=True)

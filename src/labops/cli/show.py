@@ -31,6 +31,8 @@ _DRY = {Action.MISSING: "missing", Action.CONFLICT: "in conflict"}
 _STATUS_WIDTH = 20
 _MOST_LINES = 100
 """More lines than this tell a person nothing; `--json` has them all."""
+_MOST_FAILURES = 10
+"""Failures of one kind that are named; `-v` and `--json` name all."""
 
 
 # -- reports ------------------------------------------------------------------------------------------
@@ -88,23 +90,36 @@ def show_report(session: Session, report: Report, lines: Iterable[str], *, dry_r
         session.warn(warning)
     for line in dry_run_lines(report, root) if dry_run else lines:
         session.say(line)
-    _show_failures(report.failed, root)
+    _show_failures(report.failed, root, most=len(report.failed) if session.verbosity else _MOST_FAILURES)
     return report.exit_code
 
 
-def _show_failures(failed: Sequence[Outcome], root: str) -> None:
-    """Every failed item by name, even with `-q`: nothing that failed may pass in silence."""
+def _show_failures(failed: Sequence[Outcome], root: str, *, most: int) -> None:
+    """What failed, even with `-q`, grouped where many failed alike; `most` names a group."""
     if not failed:
         return
     lines = [files(len(failed), "failed")]
     hints: dict[str, None] = {}
+    groups: dict[str, list[str]] = {}
     for step, _, error in failed:
-        lines.append(f"  {from_here(step.path, root)}: {error.message if error else step.reason}")
+        groups.setdefault(error.message if error else step.reason, []).append(from_here(step.path, root))
         if error and error.hint:
             hints[error.hint] = None
-    lines += [f"hint: {hint}" for hint in hints]
+    alone = [f"  {paths[0]}: {message}" for message, paths in groups.items() if len(paths) == 1]
+    lines += _first(alone, most, indent="  ")
+    for message, paths in groups.items():
+        if len(paths) > 1:
+            lines.append(f"  {message}:")
+            lines += _first([f"    {path}" for path in paths], most, indent="    ")
+    lines += [f"hint: {hint}" for hint in list(hints)[:most]]
     text = printable("\n".join(lines), sys.stderr)
     print(f"{paint('ERROR', 'red', sys.stderr)}: {text}", file=sys.stderr)
+
+
+def _first(rows: Sequence[str], most: int, *, indent: str) -> Iterator[str]:
+    yield from rows[:most]
+    if len(rows) > most:
+        yield f"{indent}… and {len(rows) - most:,} more (-v names them all)"
 
 
 def dry_run_lines(report: Report, root: str) -> Iterator[str]:

@@ -195,7 +195,7 @@ class _BotocoreKeys:
             raise AccessDenied(
                 "no AWS credentials were found",
                 code="no-credentials",
-                hint="run `aws configure` or `lab join`, or name a profile in the remote's options",
+                hint="aws configure, or name a profile: lab remote modify --local NAME profile PROFILE",
             )
         return found
 

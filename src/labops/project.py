@@ -99,7 +99,23 @@ class Project:
     def cache(self, hash_name: HashName = HashName.MD5) -> Cache:
         """The cache for one kind of hash."""
         root = self.settings.cache_dir or os.path.join(self.dvc_dir, "cache")
-        return Cache(root, hash_name, link_types=self.settings.cache_types, is_shared=self.settings.cache_shared_group)
+        return Cache(
+            root,
+            hash_name,
+            link_types=self.settings.cache_types,
+            is_shared=self.settings.cache_shared_group,
+            notes=self._cache_notes(root),
+        )
+
+    def _cache_notes(self, root: str) -> str:
+        """Where our notes about the cache `root` lie: out of dvc's sight in a project's own, beside a shared one."""
+        real = os.path.realpath(root)
+        if not real.startswith(os.path.realpath(self.dvc_dir) + os.sep):
+            return ""
+        parent = real if os.path.isdir(real) else self.dvc_dir
+        if os.stat(parent).st_dev != os.stat(self.dvc_dir).st_dev:
+            return ""
+        return os.path.join(self.state.folder, "cache")
 
     def remote_settings(self, name: str | None = None) -> RemoteSettings:
         """The settings of the named or default remote; raises `NotFound` or `InvalidInput` with what to type."""

@@ -130,10 +130,7 @@ def _handler(toy: ToyS3) -> type[http.server.BaseHTTPRequestHandler]:  # noqa: C
                     f"<Contents><Key>{escape(key)}</Key><LastModified>2024-01-01T00:00:00.000Z</LastModified>"
                     f"<ETag>&quot;{etag}&quot;</ETag><Size>{len(data)}</Size><StorageClass>STANDARD</StorageClass></Contents>"
                 )
-            rows += [
-                f"<CommonPrefixes><Prefix>{escape(name)}</Prefix></CommonPrefixes>"
-                for name in sorted(folders)
-            ]
+            rows += [f"<CommonPrefixes><Prefix>{escape(name)}</Prefix></CommonPrefixes>" for name in sorted(folders)]
             self.xml(
                 "ListBucketResult",
                 f"<Name>{bucket}</Name><Prefix>{escape(prefix)}</Prefix><KeyCount>{len(rows)}</KeyCount>"
@@ -175,7 +172,7 @@ def _handler(toy: ToyS3) -> type[http.server.BaseHTTPRequestHandler]:  # noqa: C
                 shown = bytes(byte ^ 1 for byte in shown)
             self.answer(status, shown, cut=verdict == "cut", **headers)
 
-        do_HEAD = do_GET  # noqa: N815 - the name is http.server's
+        do_HEAD = do_GET
 
         def do_PUT(self) -> None:
             path, ask = self.split()
@@ -203,9 +200,7 @@ def _handler(toy: ToyS3) -> type[http.server.BaseHTTPRequestHandler]:  # noqa: C
                     upload = str(len(uploads))
                     uploads[upload] = {}
                 key = path.strip("/").partition("/")[2]
-                self.xml(
-                    "InitiateMultipartUploadResult", f"<Key>{escape(key)}</Key><UploadId>{upload}</UploadId>"
-                )
+                self.xml("InitiateMultipartUploadResult", f"<Key>{escape(key)}</Key><UploadId>{upload}</UploadId>")
             else:
                 with lock:
                     parts = uploads.pop(ask["uploadId"])

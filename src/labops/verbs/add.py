@@ -71,6 +71,7 @@ class _Found:
     surveys: tuple[Survey, ...]
     tree: Tree
     size: int | None
+    hash_name: HashName = HashName.MD5
 
 
 def add(
@@ -143,7 +144,7 @@ def _store(project: Project, wanted: Sequence[Target], options: AddOptions, on_e
     with project.cache().batch() as batch:
         found = [_look(project, target, batch, options, on_event, remember=True) for target in wanted]
         for item in found:
-            if item.tree.is_dir:
+            if item.tree.is_dir and item.hash_name is HashName.MD5:  # an unchanged 2.x folder has its own cache
                 batch.store_bytes(item.tree.oid, render_tree(item.tree.entries))
     return found
 
@@ -186,7 +187,7 @@ def _look_legacy(
             seen = survey(project, target.path, hash_name, batch=batch, on_event=on_event)
             if tree.is_dir:
                 batch.store_bytes(tree.oid, render_tree(tree.entries))
-    return _Found(target, (seen,), tree, old.size)
+    return _Found(target, (seen,), tree, old.size, hash_name)
 
 
 def _look_inside(project: Project, target: Target, batch: Batch | None, on_event: OnEvent, *, remember: bool) -> _Found:

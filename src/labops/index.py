@@ -49,7 +49,7 @@ def find_pointer_files(root: str, git: Git | None, rules: IgnoreRules) -> list[s
     to a project inside this one.
     """
     found = _by_git(root, git) if git is not None else _by_walk(root, rules)
-    return [path for path in found if not _is_left_out(path, rules)]
+    return [path for path in found if not is_left_out(path, rules)]
 
 
 def _by_git(root: str, git: Git) -> list[str]:
@@ -81,7 +81,8 @@ def _by_walk(root: str, rules: IgnoreRules) -> list[str]:
     return sorted(found)
 
 
-def _is_left_out(path: str, rules: IgnoreRules) -> bool:
+def is_left_out(path: str, rules: IgnoreRules) -> bool:
+    """True for a pointer file in a private folder or in a place that `.dvcignore` leaves out."""
     parts = path.split("/")
     if not _PRIVATE.isdisjoint(parts[:-1]):
         return True

@@ -1,8 +1,8 @@
 """The cache: objects on this machine in DVC's layout, shared by projects and, if so configured, by members.
 
 Bytes enter hashed and under a temporary name; they get their real name, mode 0444, only when they are on
-disk. DVC trusts that mode blindly; we keep, in `.lab/verified/` beside the objects, the fingerprint each one
-had when labops last hashed it, so that an object that changed since is noticed before anyone uses it.
+disk. DVC trusts that mode blindly; we keep, in `verified/` of our notes, the fingerprint each one had when
+labops last hashed it, so that an object that changed since is noticed before anyone uses it.
 """
 
 from __future__ import annotations
@@ -33,7 +33,10 @@ _TREE_LIMIT = 1 << 32  # bytes: a listing of some forty million files; more is a
 
 
 class Cache:
-    """Objects of one hash kind below `root`. Thread-safe; every method raises labops errors only."""
+    """Objects of one hash kind below `root`. Thread-safe; every method raises labops errors only.
+
+    `notes` is a folder of our own on the same file system; by default `.lab` beside the objects.
+    """
 
     def __init__(
         self,
@@ -42,13 +45,14 @@ class Cache:
         *,
         link_types: Sequence[str] = ("reflink", "copy"),
         is_shared: bool = False,
+        notes: str = "",
     ) -> None:
         self.root = root
         self.hash_name = hash_name
         self.link_types = tuple(link_types)
         self.is_shared = is_shared
         self.base = os.path.join(root, "files", "md5") if hash_name is HashName.MD5 else root
-        self._lab = os.path.join(root, ".lab")
+        self._lab = notes or os.path.join(root, ".lab")
         self._shards: dict[str, dict[str, bytes]] = {}
         self._dirty: set[str] = set()
         self._lock = threading.Lock()
@@ -161,8 +165,8 @@ class Cache:
         """
         source = self.path(oid)
         for kind in types or self.link_types:
-            if kind == "copy" or (kind in ("hardlink", "symlink") and fs.stat(source).size == 0):
-                fs.copy(source, target, mode=mode)  # an empty file is never linked: links to it would add up
+            if kind == "copy" or (kind == "hardlink" and fs.stat(source).size == 0):
+                fs.copy(source, target, mode=mode)  # an empty file is never hard-linked: links to it would add up
                 return "copy"
             if kind == "reflink" and fs.reflink(source, target, mode=mode):
                 return kind

@@ -9,10 +9,11 @@ import os
 import threading
 import xml.etree.ElementTree as ET
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor, as_completed
+from concurrent.futures import Future
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, Protocol, TypeVar
 from urllib.parse import unquote_plus
 
+from labops.drivers.hands import Hands, each_ready
 from labops.drivers.s3.faults import (
     NOT_PARTIAL,
     Fault,
@@ -75,7 +76,7 @@ class Bucket:
         self._clients: tuple[Wire, ObjectStore] | None = None
         self._is_proven = False
         self._lock = threading.Lock()
-        self._movers: ThreadPoolExecutor | None = None
+        self._movers: Hands | None = None
 
     def __repr__(self) -> str:
         return f"Bucket({self.settings.kind}://{self.settings.bucket})"
@@ -100,11 +101,11 @@ class Bucket:
             return self._clients
 
     @property
-    def movers(self) -> ThreadPoolExecutor:
+    def movers(self) -> Hands:
         """The threads that move parts of large objects; shared, so that many large objects do not add up."""
         with self._lock:
             if self._movers is None:
-                self._movers = ThreadPoolExecutor(_MOVERS, "labops-part")
+                self._movers = Hands(_MOVERS, "labops-part")
             return self._movers
 
     def close(self) -> None:
@@ -114,7 +115,7 @@ class Bucket:
         with self._lock:
             movers, self._movers = self._movers, None
         if movers is not None:
-            movers.shutdown(wait=True, cancel_futures=True)
+            movers.close()
 
     # -- one object -----------------------------------------------------------------------------------
 
@@ -275,7 +276,7 @@ class Bucket:
         for start in range(0, len(keys), _BULK):
             some = list(keys[start : start + _BULK])
             try:
-                obstore.delete(self._store, some)
+                list(self._parallel(lambda bulk: obstore.delete(self._store, bulk), [some]))
             except Exception as error:
                 fault = read_exception(error)
                 if not self.is_s3 and is_absence(fault):
@@ -293,17 +294,8 @@ class Bucket:
 
     def _parallel(self, ask: Callable[[str], _T], keys: Iterable[str]) -> Iterator[_T]:
         """`ask` of each key on a few threads; the first error ends it. Results come as they are ready."""
-        todo = list(keys)
-        if len(todo) <= 1:
-            yield from map(ask, todo)
-            return
-        with ThreadPoolExecutor(min(_ASKERS, len(todo)), "labops-ask") as pool:
-            futures: list[Future[_T]] = [pool.submit(ask, key) for key in todo]
-            try:
-                for future in as_completed(futures):
-                    yield future.result()
-            finally:
-                pool.shutdown(wait=False, cancel_futures=True)
+        # Even a single one: the caller's thread, blocked inside obstore, would be deaf to Ctrl-C.
+        return each_ready(ask, keys, most=_ASKERS, name="labops-ask")
 
     # -- the bucket itself ----------------------------------------------------------------------------
 

@@ -160,8 +160,8 @@ class Cache:
         """
         source = self.path(oid)
         for kind in types or self.link_types:
-            if kind == "copy" or (kind in ("hardlink", "symlink") and fs.stat(source).size == 0):
-                fs.copy(source, target, mode=mode)  # an empty file is never linked: links to it would add up
+            if kind == "copy" or (kind == "hardlink" and fs.stat(source).size == 0):
+                fs.copy(source, target, mode=mode)  # an empty file is never hard-linked: links to it would add up
                 return "copy"
             if kind == "reflink" and fs.reflink(source, target, mode=mode):
                 return kind

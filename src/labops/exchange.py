@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 
 from labops import transfer
 from labops.errors import Corrupt, LabError, NotFound, Unsupported
-from labops.formats.dirfile import parse_tree, render_tree
+from labops.formats.dirfile import render_tree
 from labops.model import (
     Action,
     HashName,
@@ -23,16 +23,15 @@ from labops.model import (
     Result,
     Selected,
     Step,
-    Tracked,
     Tree,
-    file_tree,
     ignore,
     is_tree_oid,
 )
 from labops.places.cache import Batch, Cache
-from labops.places.remote import Remote
 from labops.planning.exchange import Wanted, is_complete, plan_fetch, plan_push
 from labops.project import Project
+from labops.sides import Side, jobs_for, sides
+from labops.trees import Trees
 
 
 @dataclass(slots=True)
@@ -52,44 +51,6 @@ class Exchange:
         step = Step(Action.MISSING, name, oid, reason=error.message)
         self.steps.append(step)
         self.outcomes.append(Outcome(step, Result.FAILED, error))
-
-
-@dataclass(frozen=True, slots=True)
-class _Side:
-    """The two places of one exchange, and the outputs that travel between them."""
-
-    cache: Cache
-    remote: Remote
-    jobs: int
-    selected: list[Selected]
-
-
-def _sides(project: Project, selected: Iterable[Selected], remote: str | None, jobs: int | None) -> list[_Side]:
-    """The selected outputs by remote and kind of hash.
-
-    An output with a `remote:` of its own travels there, and is left out when another one was named.
-    """
-    groups: dict[tuple[str, HashName], list[Selected]] = {}
-    for item in selected:
-        own = item.tracked.output.remote
-        if remote and own and own != remote:
-            continue
-        settings = project.remote_settings(own or remote)
-        groups.setdefault((settings.name, item.tracked.output.hash_name), []).append(item)
-    return [
-        _Side(project.cache(hash_name), project.remote(name, hash_name), _jobs(project, name, jobs), items)
-        for (name, hash_name), items in groups.items()
-    ]
-
-
-def _jobs(project: Project, remote: str, asked: int | None) -> int:
-    settings = project.remote_settings(remote)
-    configured = settings.options.get("jobs", "")
-    if asked:
-        return asked
-    if configured.isdigit() and int(configured) > 0:
-        return int(configured)
-    return transfer.NETWORK_JOBS if "://" in settings.url else transfer.DISK_JOBS
 
 
 def _movable(exchange: Exchange, selected: Iterable[Selected]) -> list[Selected]:
@@ -128,7 +89,7 @@ def push(
     """
     exchange = Exchange()
     movable = [item for item in _movable(exchange, selected) if _is_pushed(item)]
-    for side in _sides(project, movable, remote, jobs):
+    for side in sides(project, movable, remote, jobs):
         _push_side(exchange, side, dry_run=dry_run, on_event=on_event)
     return exchange
 
@@ -137,8 +98,8 @@ def _is_pushed(item: Selected) -> bool:
     return item.tracked.output.is_pushed and not item.tracked.is_repo_import
 
 
-def _push_side(exchange: Exchange, side: _Side, *, dry_run: bool, on_event: OnEvent) -> None:
-    wanted = _wanted(exchange, side, _Trees(side), on_event)
+def _push_side(exchange: Exchange, side: Side, *, dry_run: bool, on_event: OnEvent) -> None:
+    wanted = _wanted(exchange, side, Trees(side), on_event)
     everything = {oid for item in wanted for oid in item.tree.oids()}
     present = side.remote.contains(everything, on_event=on_event) if everything else set()
     sizes = {oid: size for oid in everything - present if (size := side.cache.size(oid)) is not None}
@@ -154,7 +115,7 @@ def _push_side(exchange: Exchange, side: _Side, *, dry_run: bool, on_event: OnEv
     _upload_trees(exchange, side, wanted, present | done, [step for step in uploads if step not in set(files)])
 
 
-def _upload(exchange: Exchange, side: _Side, steps: Sequence[Step], on_event: OnEvent) -> set[Oid]:
+def _upload(exchange: Exchange, side: Side, steps: Sequence[Step], on_event: OnEvent) -> set[Oid]:
     """Send these objects and make them durable; those that arrived."""
 
     def work(step: Step) -> None:
@@ -172,7 +133,7 @@ def _upload(exchange: Exchange, side: _Side, steps: Sequence[Step], on_event: On
 
 
 def _upload_trees(
-    exchange: Exchange, side: _Side, wanted: Sequence[Wanted], on_remote: set[Oid], steps: Sequence[Step]
+    exchange: Exchange, side: Side, wanted: Sequence[Wanted], on_remote: set[Oid], steps: Sequence[Step]
 ) -> None:
     trees = {item.tree.oid: item.tree for item in wanted}
     for step in steps:
@@ -228,7 +189,7 @@ def fetch(
             _check_import(project, exchange, item)
         elif not _is_here(project, item, is_thorough=is_thorough):
             movable.append(item)
-    for side in _sides(project, movable, remote, jobs):
+    for side in sides(project, movable, remote, jobs):
         _fetch_side(exchange, side, is_thorough=is_thorough, dry_run=dry_run, on_event=on_event)
     return exchange
 
@@ -261,8 +222,8 @@ def _check_import(project: Project, exchange: Exchange, item: Selected) -> None:
         exchange.fail(item.tracked.path, error, item.tracked.output.oid)
 
 
-def _fetch_side(exchange: Exchange, side: _Side, *, is_thorough: bool, dry_run: bool, on_event: OnEvent) -> None:
-    trees = _Trees(side)
+def _fetch_side(exchange: Exchange, side: Side, *, is_thorough: bool, dry_run: bool, on_event: OnEvent) -> None:
+    trees = Trees(side)
     wanted = _wanted(exchange, side, trees, on_event)
     files = {oid for item in wanted for oid, _ in item.named_oids()}
     absent = side.cache.missing(files)
@@ -288,7 +249,7 @@ def _bad(cache: Cache, oids: Sequence[Oid], on_event: OnEvent) -> set[Oid]:
     return {oid for oid, result in zip(oids, results, strict=True) if isinstance(result, LabError)}
 
 
-def _download(side: _Side, batch: Batch, steps: Sequence[Step], on_event: OnEvent) -> list[Outcome]:
+def _download(side: Side, batch: Batch, steps: Sequence[Step], on_event: OnEvent) -> list[Outcome]:
     def work(step: Step) -> None:
         assert step.oid is not None
         target = batch.temporary()
@@ -298,50 +259,10 @@ def _download(side: _Side, batch: Batch, steps: Sequence[Step], on_event: OnEven
     return transfer.apply(steps, work, phase="fetching", jobs=side.jobs, on_event=on_event)
 
 
-# -- trees --------------------------------------------------------------------------------------------
+# -- what is wanted -----------------------------------------------------------------------------------
 
 
-class _Trees:
-    """Trees by oid, from the cache or else from the remote; those from the remote are kept in `fetched`."""
-
-    def __init__(self, side: _Side) -> None:
-        self._side = side
-        self.fetched: dict[Oid, tuple[str, bytes]] = {}
-        self._trees: dict[Oid, Tree | LabError] = {}
-
-    def load(self, items: Sequence[Selected], on_event: OnEvent) -> None:
-        """Get the trees of all `items`, in parallel where they must come from the remote."""
-        far: dict[Oid, str] = {}
-        for item in items:
-            oid = item.tracked.output.oid
-            assert oid is not None
-            if not is_tree_oid(oid):
-                self._trees[oid] = file_tree(oid, item.tracked.output.size)
-                continue
-            try:
-                self._trees[oid] = self._side.cache.read_tree(oid)
-            except (NotFound, Corrupt):
-                far[oid] = item.tracked.path
-        names = list(far.items())
-        results = transfer.each(
-            names,
-            lambda row: self._side.remote.read(row[0]),
-            phase="reading listings",
-            jobs=self._side.jobs,
-            on_event=on_event,
-        )
-        for (oid, name), data in zip(names, results, strict=True):
-            if isinstance(data, LabError):
-                self._trees[oid] = data
-            else:
-                self._trees[oid] = parse_tree(data, oid=oid)
-                self.fetched[oid] = (name, data)
-
-    def get(self, oid: Oid) -> Tree | LabError:
-        return self._trees[oid]
-
-
-def _wanted(exchange: Exchange, side: _Side, trees: _Trees, on_event: OnEvent) -> list[Wanted]:
+def _wanted(exchange: Exchange, side: Side, trees: Trees, on_event: OnEvent) -> list[Wanted]:
     """The selected parts of the side's outputs as trees; an output whose listing is nowhere fails."""
     trees.load(side.selected, on_event)
     wanted = []
@@ -362,20 +283,6 @@ def _paths(item: Selected, tree: Tree) -> frozenset[RelPath] | None:
     if item.is_whole or not tree.is_dir:
         return None
     return frozenset(entry.path for entry in tree.entries if item.covers(entry.path))
-
-
-def fetch_tree(project: Project, item: Tracked, *, on_event: OnEvent = ignore) -> None:
-    """Bring only the listing of a tracked folder into the cache; raises what kept it from coming."""
-    (side,) = _sides(project, [Selected(item)], None, None)
-    trees = _Trees(side)
-    trees.load([Selected(item)], on_event)
-    assert item.output.oid is not None
-    found = trees.get(item.output.oid)
-    if isinstance(found, LabError):
-        raise found
-    with side.cache.batch() as batch:
-        for oid, (_, data) in trees.fetched.items():
-            batch.store_bytes(oid, data)
 
 
 def send(
@@ -402,7 +309,7 @@ def send(
         place.upload(step.oid, files[step.oid], step.size or 0)
 
     for outcome in transfer.apply(
-        steps, work, phase="pushing", jobs=_jobs(project, settings.name, jobs), on_event=on_event
+        steps, work, phase="pushing", jobs=jobs_for(project, settings.name, jobs), on_event=on_event
     ):
         if outcome.error is not None:
             raise outcome.error
@@ -424,12 +331,13 @@ def compare(
     rows: list[tuple[str, bool, bool]] = []
     exchange = Exchange()
     movable = [item for item in _movable(exchange, selected) if _is_pushed(item)]
-    for side in _sides(project, movable, remote, jobs):
-        wanted = _wanted(exchange, side, _Trees(side), on_event)
+    for side in sides(project, movable, remote, jobs):
+        trees = Trees(side)
+        wanted = _wanted(exchange, side, trees, on_event)
         objects = [(oid, name) for item in wanted for oid, name in item.named_oids()]
         objects += [(item.tree.oid, item.name) for item in wanted if item.tree.is_dir]
         oids = {oid for oid, _ in objects}
-        absent = side.cache.missing(oids)
+        absent = side.cache.missing(oids) - trees.fetched.keys()  # dvc has got those by the time it compares
         present = side.remote.contains(oids, on_event=on_event) if oids else set()
         rows += [(name, oid not in absent, oid in present) for oid, name in objects]
     rows += [(outcome.step.path, False, False) for outcome in exchange.outcomes]

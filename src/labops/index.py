@@ -53,7 +53,7 @@ def find_files(root: str, git: Git | None) -> list[str]:
 
 def pointer_files(found: Iterable[str], rules: IgnoreRules) -> list[str]:
     """Those of `found` that are pointer files and that `.dvcignore` does not leave out."""
-    return [path for path in found if not path.endswith(".dvcignore") and not _is_left_out(path, rules)]
+    return [path for path in found if not path.endswith(".dvcignore") and not is_left_out(path, rules)]
 
 
 def _by_git(root: str, git: Git) -> list[str]:
@@ -79,7 +79,8 @@ def _by_walk(root: str) -> list[str]:
     return sorted(found)
 
 
-def _is_left_out(path: str, rules: IgnoreRules) -> bool:
+def is_left_out(path: str, rules: IgnoreRules) -> bool:
+    """True for a pointer file in a private folder or in a place that `.dvcignore` leaves out."""
     parts = path.split("/")
     if not _PRIVATE.isdisjoint(parts[:-1]):
         return True

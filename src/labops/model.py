@@ -14,7 +14,7 @@ import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
-from typing import NamedTuple, NewType
+from typing import NamedTuple, NewType, cast
 
 from labops.errors import InvalidInput, LabError
 
@@ -99,12 +99,8 @@ class Tree(NamedTuple):
     @property
     def size(self) -> int | None:
         """Bytes in all, or None when one entry's size is unknown."""
-        total = 0
-        for entry in self.entries:
-            if entry.size is None:
-                return None
-            total += entry.size
-        return total
+        sizes = [entry.size for entry in self.entries]
+        return None if None in sizes else sum(cast("list[int]", sizes))
 
     def oids(self) -> Iterator[Oid]:
         """Every object the tree needs, the tree object last."""

@@ -12,7 +12,7 @@ import contextlib
 import functools
 import os
 import posixpath
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from typing import TYPE_CHECKING, Self
 
 from labops import index
@@ -25,7 +25,7 @@ from labops.places.cache import Cache
 from labops.places.state import State
 from labops.places.workspace import Workspace
 from labops.planning.select import select
-from labops.settings import find_root, load_settings
+from labops.settings import find_root, ignore_private_files, load_settings
 
 if TYPE_CHECKING:
     from labops.places.remote import Remote
@@ -34,18 +34,29 @@ if TYPE_CHECKING:
 class Project:
     """A folder with a `.dvc` folder in it. Opening reads the settings; everything else is opened when asked for."""
 
-    def __init__(self, root: str, settings: Settings, *, wait_for_lock: bool = False) -> None:
+    def __init__(
+        self,
+        root: str,
+        settings: Settings,
+        *,
+        wait_for_lock: bool = False,
+        on_wait: Callable[[str], None] | None = None,
+    ) -> None:
         self.root = root
         self.settings = settings
         self.dvc_dir = os.path.join(root, ".dvc")
         self.state = State(os.path.join(self.dvc_dir, "tmp", "lab"))
         self._wait_for_lock = wait_for_lock
+        self._on_wait = on_wait
 
     @classmethod
-    def find(cls, start: str = ".", *, wait_for_lock: bool = False) -> Self:
+    def find(
+        cls, start: str = ".", *, wait_for_lock: bool = False, on_wait: Callable[[str], None] | None = None
+    ) -> Self:
         """The project that holds the folder `start`; raises `NotFound` (`not-in-a-project`).
 
-        The search goes up to the root of the file system and stops at a mount point, as dvc's does.
+        The search goes up to the root of the file system and stops at a mount point, as dvc's does. Whoever
+        must wait for its lock is told by `on_wait`, once, who holds it.
         """
         root = find_root(start)
         if root is None:
@@ -54,7 +65,7 @@ class Project:
                 code="not-in-a-project",
                 hint="go to a cloned one, or make one here with: lab init",
             )
-        return cls(root, load_settings(root), wait_for_lock=wait_for_lock)
+        return cls(root, load_settings(root), wait_for_lock=wait_for_lock, on_wait=on_wait)
 
     @functools.cached_property
     def git(self) -> Git | None:
@@ -97,7 +108,23 @@ class Project:
     def cache(self, hash_name: HashName = HashName.MD5) -> Cache:
         """The cache for one kind of hash."""
         root = self.settings.cache_dir or os.path.join(self.dvc_dir, "cache")
-        return Cache(root, hash_name, link_types=self.settings.cache_types, is_shared=self.settings.cache_shared_group)
+        return Cache(
+            root,
+            hash_name,
+            link_types=self.settings.cache_types,
+            is_shared=self.settings.cache_shared_group,
+            notes=self._cache_notes(root),
+        )
+
+    def _cache_notes(self, root: str) -> str:
+        """Where our notes about the cache `root` lie: out of dvc's sight in a project's own, beside a shared one."""
+        real = os.path.realpath(root)
+        if not real.startswith(os.path.realpath(self.dvc_dir) + os.sep):
+            return ""
+        parent = real if os.path.isdir(real) else self.dvc_dir
+        if os.stat(parent).st_dev != os.stat(self.dvc_dir).st_dev:
+            return ""
+        return os.path.join(self.state.folder, "cache")
 
     def remote_settings(self, name: str | None = None) -> RemoteSettings:
         """The settings of the named or default remote; raises `NotFound` or `InvalidInput` with what to type."""
@@ -134,16 +161,26 @@ class Project:
 
     @contextlib.contextmanager
     def lock(self, paths: Sequence[str] = ()) -> Iterator[None]:
-        """Hold dvc's repository lock; `paths` (absolute) must not be in use by a running pipeline."""
-        from labops.drivers.lock import FOREVER, WAIT_SECONDS, RepositoryLock, check_pipelines
+        """Hold dvc's repository lock; `paths` (absolute) must not be in use by a running pipeline.
+
+        Like any dvc command, puts back what is missing in `.dvc/.gitignore`: secrets and objects stay out of git.
+        """
+        from labops.drivers.lock import FOREVER, WAIT_SECONDS, Holder, RepositoryLock, check_pipelines
+
+        def tell(holder: Holder) -> None:
+            if self._on_wait is not None:
+                self._on_wait(f"waiting for the repository's lock, held by {holder}")
 
         lock = RepositoryLock(
             os.path.join(self.dvc_dir, "tmp", "lock"),
             use_hardlink=self.settings.hardlink_lock,
             owner=_member(),
             wait_seconds=FOREVER if self._wait_for_lock else WAIT_SECONDS,
+            on_wait=tell,
         )
         with lock:
+            if self.git is not None:
+                ignore_private_files(self.root)
             check_pipelines(os.path.join(self.dvc_dir, "tmp"), paths, use_hardlink=self.settings.hardlink_lock)
             yield
 
@@ -157,8 +194,22 @@ class Project:
         """The outputs of the workspace that `selection` means."""
         known = self.tracked() if tracked is None else tracked
         targets = [self.relative(target) for target in selection.targets]
-        files = [target for target in targets if self._is_empty_pointer(target)]
+        files = [target for target in targets if self._is_pointer(target)]
+        self._refuse_ignored(set(files) - {item.file for item in known})
         return select(known, targets, selection, files=files)
+
+    def _refuse_ignored(self, files: Collection[str]) -> None:
+        """A pointer that git or dvc ignores was asked for by name: silence would look like success."""
+        by_git = self.git.ignored(map(self.absolute, files)) if self.git is not None and files else set()
+        for file in sorted(files):
+            is_git = self.absolute(file) in by_git
+            if is_git or index.is_left_out(file, self.rules):
+                raise InvalidInput(
+                    f"'{file}' is ignored by {'git' if is_git else '.dvcignore'}, so its data is not tracked",
+                    code="pointer-ignored",
+                    hint=f"see which rule: {'git check-ignore -v' if is_git else 'lab check-ignore -d'} '{file}'",
+                    path=file,
+                )
 
     def select_everywhere(self, selection: Selection) -> tuple[Selected, ...]:
         """The same, with the outputs at the other revisions that `selection` asks for; none twice."""
@@ -198,7 +249,7 @@ class Project:
         )
         return [revision.sha for revision in found]
 
-    def _is_empty_pointer(self, target: str) -> bool:
+    def _is_pointer(self, target: str) -> bool:
         is_pointer = target.endswith(".dvc") or posixpath.basename(target) == "dvc.yaml"
         return is_pointer and os.path.isfile(os.path.join(self.root, target))
 

@@ -30,6 +30,8 @@ class Survey:
     scan: Scan
     recall: Recall
     oid: Oid | None
+    listing: bytes | None = None
+    """The bytes of the tree object, where they had to be made to find the oid."""
     read: tuple[tuple[str, int], ...] = ()
 
     @property
@@ -113,10 +115,10 @@ def survey(
     if batch is not None:
         to_read += _uncached(recall, project.cache(hash_name).missing(recall.known_oids()))
     read = _read(recall, to_read, hash_name, batch, on_event)
-    oid = recall.tree_oid or _oid_of(recall)
+    oid, listing = (recall.tree_oid, None) if recall.tree_oid else _oid_of(recall)
     if remember and source is None and (to_read or not recall.is_same or recall.tree_oid is None):
         project.state.save(path, hash_name, recall.table(oid, clock_ns))
-    return Survey(path, scan, recall, oid, read)
+    return Survey(path, scan, recall, oid, listing, read)
 
 
 def _uncached(recall: Recall, absent: set[Oid]) -> list[tuple[str, int]]:
@@ -163,7 +165,8 @@ def _read(
     return tuple((_joined(place[0], scan.folders[place[0]].names[place[1]]), size_of(place)) for place in to_read)
 
 
-def _oid_of(recall: Recall) -> Oid:
+def _oid_of(recall: Recall) -> tuple[Oid, bytes | None]:
     if recall.scan.kind == "file":
-        return recall.file_tree().oid
-    return tree_oid(render_tree(recall.entries()))
+        return recall.file_tree().oid, None
+    listing = render_tree(recall.entries())
+    return tree_oid(listing), listing

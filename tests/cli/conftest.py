@@ -126,7 +126,7 @@ def verbs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Verbs:
     project = FakeProject(str(tmp_path))
     verbs = Verbs(project)
 
-    def find(start: str = ".", *, wait_for_lock: bool = False) -> FakeProject:
+    def find(start: str = ".", *, wait_for_lock: bool = False, on_wait: object = None) -> FakeProject:
         if not str(Path(start).resolve()).startswith(project.root):
             raise NotFound("no project here", code="not-in-a-project", hint="lab init")
         project.waited = wait_for_lock

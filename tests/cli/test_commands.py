@@ -118,16 +118,16 @@ def test_push_counts_objects(lab, verbs):
     assert lab("push").out == "2 files pushed\n"
 
 
-def test_fetch_counts_files(lab, verbs):
+def test_fetch_counts_objects(lab, verbs):
     verbs["fetch"] = PULLED
-    assert lab("fetch").out == "3 files fetched\n"
+    assert lab("fetch").out == "4 files fetched\n"
     verbs["fetch"] = report("fetch")
     assert lab("fetch").out == "Everything is up to date.\n"
 
 
 def test_pull_shows_folders_once(lab, verbs, tmp_path, monkeypatch):
     verbs["pull"] = PULLED
-    assert lab("pull").out == "M       f\nA       d/\n3 files fetched, 1 file modified and 2 files added\n"
+    assert lab("pull").out == "M       f\nA       d/\n4 files fetched, 1 file modified and 2 files added\n"
     (tmp_path / "s").mkdir()
     monkeypatch.chdir(tmp_path / "s")
     assert lab("pull").out.startswith("M       ../f\nA       ../d/\n")

@@ -217,7 +217,7 @@ import sys, types, time
 stub = types.ModuleType("labops.project")
 class Project:
     @staticmethod
-    def find(start, wait_for_lock):
+    def find(start, wait_for_lock, on_wait):
         try:
             print("ready", flush=True); time.sleep(30)
         finally:

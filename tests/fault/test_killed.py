@@ -25,19 +25,13 @@ LINKS = ("copy", "hardlink", "symlink")
 
 def make_files(seed: int, count: int = 60) -> dict[str, bytes]:
     chance = random.Random(seed)
-    files = {
-        f"{n % 7}/file {n}": chance.randbytes(chance.choice([0, 10, 4000, 70_000])) for n in range(count)
-    }
+    files = {f"{n % 7}/file {n}": chance.randbytes(chance.choice([0, 10, 4000, 70_000])) for n in range(count)}
     files["big.bin"] = chance.randbytes(6_000_000)
     return files
 
 
 OLD = make_files(1)
-NEW = (
-    OLD
-    | {name: data + b"!" for name, data in list(OLD.items())[::4]}
-    | {f"new/{n}": b"%d" % n for n in range(20)}
-)
+NEW = OLD | {name: data + b"!" for name, data in list(OLD.items())[::4]} | {f"new/{n}": b"%d" % n for n in range(20)}
 OLD_OID, NEW_OID = dir_object(OLD)[0], dir_object(NEW)[0]
 
 
@@ -146,11 +140,7 @@ def test_first_add(box: Sandbox, tmp_path: Path, blow: signal.Signals):
         check_exit(strike(world, moment, blow, "add", "d", "f"), blow)
         assert contents(world.repo / "d") == OLD
         assert (world.repo / "f").read_bytes() == b"single file " * 9000
-        ignored = (
-            (world.repo / ".gitignore").read_text().splitlines()
-            if (world.repo / ".gitignore").exists()
-            else []
-        )
+        ignored = (world.repo / ".gitignore").read_text().splitlines() if (world.repo / ".gitignore").exists() else []
         assert set(ignored) <= {"/d", "/f"}
         for name in ("d", "f"):
             if (world.repo / f"{name}.dvc").exists():
@@ -281,9 +271,7 @@ def test_an_interrupted_pull_goes_on_where_it_stopped(box: Sandbox):
         box.run("push")
         box.delete("d", ".dvc/cache")
         bad = {md5(files[str(n)])[2:] for n in range(20, 30)}
-        toy.decide = lambda method, key: (
-            "error" if method == "GET" and key.rpartition("/")[2] in bad else "serve"
-        )
+        toy.decide = lambda method, key: "error" if method == "GET" and key.rpartition("/")[2] in bad else "serve"
         box.run("pull", ok=False)
         have = objects(box.repo / ".dvc/cache")
         assert len(have) >= 20

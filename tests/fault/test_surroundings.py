@@ -40,9 +40,7 @@ def run_as(
         preexec_fn=before,
         check=False,
     )
-    ran = Ran(
-        args, done.returncode, done.stdout.decode(errors="replace"), done.stderr.decode(errors="replace")
-    )
+    ran = Ran(args, done.returncode, done.stdout.decode(errors="replace"), done.stderr.decode(errors="replace"))
     if ok is not None:
         assert ran.ok is ok, str(ran)
     assert "Traceback" not in ran.err, str(ran)
@@ -93,9 +91,7 @@ def test_no_room_while_pulling(box: Sandbox):
     box.run("push")
     box.delete("d", ".dvc/cache")
     run_as(box, "pull", before=small_files_only, ok=False)
-    assert check_store(box.repo / ".dvc/cache") == [] or md5(FILES["big"]) not in objects(
-        box.repo / ".dvc/cache"
-    )
+    assert check_store(box.repo / ".dvc/cache") == [] or md5(FILES["big"]) not in objects(box.repo / ".dvc/cache")
     for name, data in contents(box.repo / "d").items() if (box.repo / "d").exists() else ():
         assert data == FILES[name]
     box.run("pull")
@@ -320,9 +316,7 @@ def plant(box: Sandbox, listing: list[dict[str, str]], path: str = "d") -> None:
         target.parent.mkdir(parents=True, exist_ok=True)
         target.write_bytes(data)
         target.chmod(0o444)
-    box.write(
-        "d.dvc", f"outs:\n- md5: {md5(text)}.dir\n  size: 5\n  nfiles: 1\n  hash: md5\n  path: {path}\n"
-    )
+    box.write("d.dvc", f"outs:\n- md5: {md5(text)}.dir\n  size: 5\n  nfiles: 1\n  hash: md5\n  path: {path}\n")
 
 
 @pytest.mark.parametrize(

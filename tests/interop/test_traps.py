@@ -525,6 +525,9 @@ def test_17_an_invisible_pointer_is_an_error_when_named(box: Sandbox):
     box.write("scratch/g.dvc", box.text("f.dvc"))
     assert box.run("status", "--json").json() == {}
     assert names(box.run("push", "scratch/g.dvc", ok=False), "ignore")
+    box.write(".dvcignore", "/quiet/\n")
+    box.write("quiet/h.dvc", box.text("f.dvc"))
+    assert names(box.run("push", "quiet/h.dvc", ok=False), "ignore")
 
 
 # 18

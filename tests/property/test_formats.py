@@ -24,9 +24,7 @@ text = (
     | st.text("abe019._-/@: #'\"=~<!%&*[]{},?|>+xoXTZinf", max_size=12)
     | st.from_regex(r"[0-9]{1,4}[-:.eExo_]{0,2}[0-9a-fTzZnNiIfF_]{0,6}", fullmatch=True)
     | st.from_regex(r"[0-9e]{32}(\.dir)?", fullmatch=True)
-    | st.sampled_from(
-        ["a " * 50, "x" * 100, "null", "True", "~", "--- a", "...", "a\x85b", "a\u2028b", "名前"]
-    )
+    | st.sampled_from(["a " * 50, "x" * 100, "null", "True", "~", "--- a", "...", "a\x85b", "a\u2028b", "名前"])
 )
 keys = st.sampled_from(["outs", "md5", "a.b", "x@1", "null", "yes", "n/a", "_x", "true"]) | text
 scalars = st.none() | st.booleans() | st.integers() | text
@@ -36,9 +34,7 @@ values = st.recursive(
     max_leaves=8,
 )
 oids = st.text(string.hexdigits.lower()[:16], min_size=32, max_size=32).map(Oid)
-names = st.text(
-    st.characters(exclude_categories=["Cs"], exclude_characters="\0/\x85"), min_size=1, max_size=8
-)
+names = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0/\x85"), min_size=1, max_size=8)
 relpaths = (
     st.lists(names.filter(lambda name: name not in (".", "..")), min_size=1, max_size=4)
     .map("/".join)
@@ -76,6 +72,7 @@ def test_the_fast_yaml_reader_agrees_with_ruamel(document: str) -> None:
 
 # a line separator of old that no version of dvc reads back as it wrote it
 words = text.filter(lambda value: value and "\x85" not in value)
+metas = st.none() | st.dictionaries(words, words | st.integers() | st.booleans(), min_size=1, max_size=2)
 outputs = st.builds(
     Output,
     path=relpaths,
@@ -90,13 +87,21 @@ outputs = st.builds(
     remote=st.none() | names,
     desc=st.none() | words,
     labels=st.none() | st.lists(words, min_size=1, max_size=2).map(tuple),
+    type=st.none() | words,
+    meta=metas,
+    is_cloud_versioned=st.just(False),
 )
 dvcfiles = st.builds(
     DvcFile,
     outs=st.lists(outputs, max_size=2, unique_by=lambda out: out.path).map(tuple),
     wdir=st.sampled_from([".", "..", "a/b"]),
+    deps=st.just(()),
+    md5=st.none() | oids,
+    cmd=st.none(),
     is_frozen=st.booleans(),
+    is_always_changed=st.booleans(),
     desc=st.none() | words,
+    meta=metas,
 )
 
 
@@ -152,9 +157,7 @@ def test_a_tree_refuses_just_what_a_path_refuses(path: str) -> None:
 
 
 config_names = st.text(string.ascii_lowercase + string.digits + "_-", min_size=1, max_size=6)
-config_values = st.text(
-    st.characters(exclude_categories=["Cs", "Cc", "Z"], exclude_characters="%"), max_size=10
-)
+config_values = st.text(st.characters(exclude_categories=["Cs", "Cc", "Z"], exclude_characters="%"), max_size=10)
 config_sections = config_names.filter(lambda name: name not in ("remote", "db", "machine"))
 
 
@@ -192,9 +195,7 @@ def test_ignore_lines_come_and_go(others: list[str], name: str) -> None:
 
 
 @few
-@given(
-    st.lists(st.sampled_from(["a", ".git", ".hg", ".dvc", "b.dvc"]), min_size=1, max_size=4), st.booleans()
-)
+@given(st.lists(st.sampled_from(["a", ".git", ".hg", ".dvc", "b.dvc"]), min_size=1, max_size=4), st.booleans())
 def test_built_in_rules_need_no_patterns(parts: list[str], is_dir: bool) -> None:
     path = "/".join(parts)
     assert IgnoreRules().match(path, is_dir) == IgnoreRules([("", "zzz")]).match(path, is_dir)

@@ -228,9 +228,7 @@ def test_defaults() -> None:
     assert settings.checksum_jobs is None
     assert settings.cache_types == ("reflink", "copy")
     assert settings.slow_link_warning
-    assert not (
-        settings.autostage or settings.no_scm or settings.hardlink_lock or settings.cache_shared_group
-    )
+    assert not (settings.autostage or settings.no_scm or settings.hardlink_lock or settings.cache_shared_group)
     assert merged("[cache]\ntype = copy, reflink\n").cache_types == ("copy", "reflink")
 
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import pytest
 
 from labops.formats.dvcfile import parse_dvcfile, render_dvcfile
@@ -635,14 +633,13 @@ def updated(output: Output, verb: str) -> Output:
         return output
     oid = ONE if is_x else TWO
     kind = output.hash_name if oid == output.oid else HashName.MD5
-    return replace(output, oid=oid, size=2, is_executable=False, hash_name=kind)
+    return output._replace(oid=oid, size=2, is_executable=False, hash_name=kind)
 
 
 @pytest.mark.parametrize(("name", "verb", "before", "after"), CASES, ids=[f"{c[0]}-{c[1]}" for c in CASES])
 def test_update_writes_what_dvc_writes(name: str, verb: str, before: str, after: str) -> None:
     dvcfile = parse_dvcfile(before, name="x.dvc")
-    changed = replace(
-        dvcfile,
+    changed = dvcfile._replace(
         outs=tuple(updated(out, verb) for out in dvcfile.outs),
         is_frozen=dvcfile.is_frozen or verb == "freeze",
     )

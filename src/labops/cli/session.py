@@ -38,7 +38,7 @@ class Session:
         """The project around the current directory; raises `NotFound` (`not-in-a-project`)."""
         from labops.project import Project
 
-        return Project.find(".", wait_for_lock=self.waits_for_lock)
+        return Project.find(".", wait_for_lock=self.waits_for_lock, on_wait=self.warn)
 
     def say(self, text: str, *, colour: str = "") -> None:
         """One line of result on standard output, unless `-q`."""

@@ -19,7 +19,6 @@ from labops.model import (
     Result,
     StatusRow,
     Step,
-    is_tree_oid,
 )
 
 _LETTERS = {
@@ -182,11 +181,8 @@ def workspace_counts(report: Report) -> list[str]:
 
 
 def fetched_count(report: Report) -> int:
-    """Files downloaded, as dvc counts them: without tree objects."""
-    return sum(
-        step.action is Action.DOWNLOAD and result is Result.DONE and not (step.oid and is_tree_oid(step.oid))
-        for step, result, _ in report.outcomes
-    )
+    """Objects downloaded; like dvc we call them files, tree objects too."""
+    return report.count(Action.DOWNLOAD)
 
 
 def git_hint(report: Report, root: str) -> list[str]:

@@ -217,8 +217,8 @@ def _with_workspace(report: Report, parts: list[str], root: str) -> Iterator[str
 
 def _summary(report: Report, parts: list[str]) -> Iterator[str]:
     """dvc's last line; silent when nothing moved because something failed."""
-    is_missing = any(o.step.action is Action.MISSING for o in report.outcomes if o.result is not Result.DONE)
+    is_all_done = all(outcome.result in (Result.DONE, Result.ALREADY) for outcome in report.outcomes)
     if parts:
         yield join(parts)
-    elif not report.failed and not is_missing:
+    elif is_all_done:
         yield UP_TO_DATE

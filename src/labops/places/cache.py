@@ -1,13 +1,14 @@
 """The cache: objects on this machine in DVC's layout, shared by projects and, if so configured, by members.
 
 Bytes enter hashed and under a temporary name; they get their real name, mode 0444, only when they are on
-disk. DVC trusts that mode blindly; we keep, in `.lab/verified/` beside the objects, the fingerprint each one
-had when labops last hashed it, so that an object that changed since is noticed before anyone uses it.
+disk. DVC trusts that mode blindly; we keep, in `verified/` of our notes, the fingerprint each one had when
+labops last hashed it, so that an object that changed since is noticed before anyone uses it.
 """
 
 from __future__ import annotations
 
 import contextlib
+import itertools
 import os
 import threading
 from collections.abc import Collection, Iterable, Iterator, Sequence
@@ -32,7 +33,10 @@ _TREE_LIMIT = 1 << 32  # bytes: a listing of some forty million files; more is a
 
 
 class Cache:
-    """Objects of one hash kind below `root`. Thread-safe; every method raises labops errors only."""
+    """Objects of one hash kind below `root`. Thread-safe; every method raises labops errors only.
+
+    `notes` is a folder of our own on the same file system; by default `.lab` beside the objects.
+    """
 
     def __init__(
         self,
@@ -41,13 +45,14 @@ class Cache:
         *,
         link_types: Sequence[str] = ("reflink", "copy"),
         is_shared: bool = False,
+        notes: str = "",
     ) -> None:
         self.root = root
         self.hash_name = hash_name
         self.link_types = tuple(link_types)
         self.is_shared = is_shared
         self.base = os.path.join(root, "files", "md5") if hash_name is HashName.MD5 else root
-        self._lab = os.path.join(root, ".lab")
+        self._lab = notes or os.path.join(root, ".lab")
         self._shards: dict[str, dict[str, bytes]] = {}
         self._dirty: set[str] = set()
         self._lock = threading.Lock()
@@ -160,8 +165,8 @@ class Cache:
         """
         source = self.path(oid)
         for kind in types or self.link_types:
-            if kind == "copy" or (kind in ("hardlink", "symlink") and os.path.getsize(source) == 0):
-                fs.copy(source, target, mode=mode)  # an empty file is never linked: links to it would add up
+            if kind == "copy" or (kind == "hardlink" and fs.stat(source).size == 0):
+                fs.copy(source, target, mode=mode)  # an empty file is never hard-linked: links to it would add up
                 return "copy"
             if kind == "reflink" and fs.reflink(source, target, mode=mode):
                 return kind
@@ -236,7 +241,8 @@ class Batch:
         self._folder = ""
         self._pending: dict[Oid, str] = {}
         self._pending_bytes = 0
-        self._counter = 0
+        self._numbers = itertools.count()
+        self._listed: dict[str, set[str]] = {}
         self._made: set[str] = set()
         self._no_reflink = "reflink" not in cache.link_types
         self._lock = threading.Lock()
@@ -257,9 +263,7 @@ class Batch:
 
     def temporary(self) -> str:
         """A path that nobody else uses, on the cache's file system."""
-        with self._lock:
-            self._counter += 1
-            return f"{self._folder}/{self._counter}"
+        return f"{self._folder}/{next(self._numbers)}"
 
     def store_file(self, source: str, *, is_known: bool = False) -> fs.Hashed:
         """Take `source` into the cache; the file itself stays as it is (with `hardlink` first, it is linked in).
@@ -322,7 +326,12 @@ class Batch:
         self._add(oid, path, size)
 
     def _has(self, oid: Oid) -> bool:
-        return oid in self._pending or os.path.lexists(self._cache.path(oid))
+        """True when the object needs not be written. One that another process adds meanwhile is written again."""
+        shard = oid[:2]
+        listed = self._listed.get(shard)
+        if listed is None:
+            listed = self._listed[shard] = set(fs.names_in(f"{self._cache.base}/{shard}"))
+        return oid[2:] in listed or oid in self._pending
 
     def _add(self, oid: Oid, path: str, size: int) -> None:
         with self._lock:
@@ -352,5 +361,6 @@ class Batch:
             fs.rename(self._pending[oid], cache.path(oid))
         fs.sync_names(cache.base, {f"{cache.base}/{oid[:2]}" for oid in ordered})
         cache._remember(ordered)
+        self._listed.clear()
         self._pending.clear()
         self._pending_bytes = 0

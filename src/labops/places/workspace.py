@@ -68,6 +68,7 @@ class Recall:
     def __init__(self, scan: Scan, table: StateTable) -> None:
         self.scan = scan
         self._oids: dict[str, Columns | list[Oid | None]] = {}
+        self._entries: list[Entry] | None = None
         self.unknown: list[tuple[str, int]] = []
         """(folder, index in its listing) of each file to read."""
         self.known_names: set[tuple[str, str]] = set()
@@ -146,6 +147,8 @@ class Recall:
 
     def entries(self) -> list[Entry]:
         """Every file with its oid and size, sorted by path; all must be known by now."""
+        if self._entries is not None:
+            return self._entries
         rows: list[Entry] = []
         for folder, listing in self.scan.folders.items():
             prefix = folder + "/" if folder else ""
@@ -155,6 +158,7 @@ class Recall:
                     raise AssertionError(f"'{prefix}{name}' was not read")
                 rows.append(Entry(RelPath(prefix + name), oid, size))
         rows.sort()
+        self._entries = rows
         return rows
 
     def file_tree(self) -> Tree:

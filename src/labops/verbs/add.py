@@ -9,14 +9,12 @@ pointer as it was, and git never gets to see the data.
 from __future__ import annotations
 
 import contextlib
-import glob as shell_glob
-import os
 import posixpath
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
-from labops import exchange, index, pointers
-from labops.errors import Conflict, Corrupt, InvalidInput, NotFound
+from labops import exchange, pointers
+from labops.errors import InvalidInput, NotFound
 from labops.formats.dirfile import render_tree, tree_oid
 from labops.materialise import materialise
 from labops.model import (
@@ -26,7 +24,6 @@ from labops.model import (
     Outcome,
     Output,
     Plan,
-    RelPath,
     Report,
     Result,
     Selected,
@@ -34,11 +31,14 @@ from labops.model import (
     Tracked,
     Tree,
     ignore,
+    is_tree_oid,
 )
 from labops.places.cache import Batch
 from labops.planning.add import merge_into
 from labops.project import Project
 from labops.survey import Survey, survey
+from labops.targets import Into, Target, expand_globs, refuse, resolve
+from labops.trees import fetch_tree
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,25 +64,14 @@ class AddOptions:
 
 
 @dataclass(frozen=True, slots=True)
-class _Target:
-    """One output to write: where its content is, and where it is or will be tracked."""
-
-    path: str
-    file: str
-    source: str
-    old: Tracked | None
-    parts: tuple[RelPath, ...] = ()
-    """Paths inside a tracked folder, for an update that need not see the rest."""
-
-
-@dataclass(frozen=True, slots=True)
 class _Found:
     """One target after hashing."""
 
-    target: _Target
+    target: Target
     surveys: tuple[Survey, ...]
     tree: Tree
     size: int | None
+    hash_name: HashName = HashName.MD5
 
 
 def add(
@@ -102,8 +91,10 @@ def add(
     _check_options(targets, options)
     with _lock(project, dry_run=dry_run):
         tracked = project.tracked()
-        wanted = _resolve(project, _expand(targets, options), tracked, options)
-        _refuse(project, wanted, tracked)
+        names = expand_globs(targets) if options.glob else targets
+        into = Into(options.out, is_sent=options.to_remote, is_forced=options.force)
+        wanted = resolve(project, names, tracked, into)
+        refuse(project, wanted, tracked)
         if dry_run:
             found = [_look(project, target, None, options, on_event) for target in wanted]
             return Report("add", Plan(tuple(_steps(found))), warnings=tuple(_warnings(found)))
@@ -144,185 +135,29 @@ def _lock(project: Project, *, dry_run: bool) -> Iterator[None]:
             yield
 
 
-# -- targets ------------------------------------------------------------------------------------------
-
-
-def _expand(targets: Sequence[str], options: AddOptions) -> list[str]:
-    if not options.glob:
-        return list(dict.fromkeys(targets))
-    found: list[str] = []
-    for pattern in targets:
-        names = sorted(shell_glob.glob(pattern, recursive=True))
-        names = [name for name in names if not name.endswith(".dvc") and name not in (".gitignore", ".dvcignore")]
-        if not names:
-            raise NotFound(f"nothing matches '{pattern}'", code="no-match", hint="check the pattern with: ls")
-        found += names
-    return list(dict.fromkeys(found))
-
-
-def _resolve(
-    project: Project, targets: Sequence[str], tracked: Sequence[Tracked], options: AddOptions
-) -> list[_Target]:
-    wanted: dict[str, _Target] = {}
-    for text in targets:
-        target = _resolve_one(project, text, tracked, options)
-        known = wanted.get(target.path)
-        if known is not None and known.parts and target.parts:
-            target = replace(known, parts=known.parts + target.parts)
-        wanted[target.path] = target
-    return list(wanted.values())
-
-
-def _resolve_one(project: Project, text: str, tracked: Sequence[Tracked], options: AddOptions) -> _Target:
-    if "://" in text:
-        raise InvalidInput(
-            f"'{text}' is a URL; labops adds local paths",
-            code="url-target",
-            hint=f"dvc add '{text}' -o NAME, or download it first",
-        )
-    source = os.path.abspath(text)
-    if options.out or (options.to_remote and _is_outside(project, text)):
-        path = project.relative(_destination(text, options))
-    else:
-        path = project.relative(text)
-        source = project.absolute(path)
-    exact = next((item for item in tracked if item.path == path), None)
-    if exact is not None:
-        return _Target(path, exact.file, source, exact)
-    above = next((item for item in tracked if path.startswith(item.path + "/")), None)
-    if above is not None and not options.out:
-        part = RelPath(path[len(above.path) + 1 :])
-        return _Target(above.path, above.file, project.absolute(above.path), above, (part,))
-    return _Target(path, path + ".dvc", source, None)
-
-
-def _is_outside(project: Project, text: str) -> bool:
-    try:
-        project.relative(text)
-    except InvalidInput:
-        return True
-    return False
-
-
-def _destination(text: str, options: AddOptions) -> str:
-    name = os.path.basename(os.path.abspath(text))
-    if options.out is None:
-        return name
-    into = os.path.isdir(options.out) or options.out.endswith("/")
-    destination = os.path.join(options.out, name) if into else options.out
-    if os.path.lexists(destination) and not options.force and os.path.abspath(destination) != os.path.abspath(text):
-        raise Conflict(
-            f"'{destination}' exists already", code="output-exists", hint="replace it with: --force", path=destination
-        )
-    return destination
-
-
-# -- what must not be added ---------------------------------------------------------------------------
-
-
-def _refuse(project: Project, wanted: Sequence[_Target], tracked: Sequence[Tracked]) -> None:
-    """Raise for the first target that cannot be tracked; nothing was touched yet."""
-    for target in wanted:
-        _refuse_kind(project, target)
-        _refuse_overlap(target, [item for item in tracked if item is not target.old])
-    for number, target in enumerate(wanted):
-        others = [Tracked(other.path, Output(other.path), other.file) for other in wanted[:number]]
-        _refuse_overlap(target, others)
-    fresh = [target.path for target in wanted if target.old is None]
-    pointers.refuse_git_tracked(project, fresh)
-    _refuse_hidden_pointers(project, wanted)
-
-
-def _refuse_kind(project: Project, target: _Target) -> None:
-    if target.old is not None and target.old.stage:
-        raise InvalidInput(
-            f"'{target.path}' is made by the pipeline stage '{target.old.address}'",
-            code="pipeline-output",
-            hint=f"record it with: lab commit {target.old.address}",
-        )
-    if target.path.endswith(".dvc") or target.path == "." or target.path.split("/")[0] in (".git", ".dvc"):
-        raise InvalidInput(
-            f"'{target.path}' cannot be tracked as data",
-            code="not-data",
-            hint="name the data itself, not its .dvc file or the repository",
-        )
-    if not target.parts and not os.path.lexists(target.source):
-        raise NotFound(
-            f"'{target.path}' does not exist", code="no-such-file", hint="check the spelling with: ls", path=target.path
-        )
-    if os.path.islink(target.source) and os.path.isdir(target.source):
-        raise InvalidInput(
-            f"'{target.path}' is a symbolic link to a folder",
-            code="folder-link",
-            hint="add the folder itself, or copy it here: cp -rL",
-            path=target.path,
-        )
-    parents = target.path.split("/")
-    for depth in range(1, len(parents)):
-        parent = "/".join(parents[:depth])
-        if os.path.islink(project.absolute(parent)):
-            raise InvalidInput(
-                f"'{target.path}' lies behind the symbolic link '{parent}'", code="behind-link", path=target.path
-            )
-        if project.rules.match(parent, True):
-            raise _ignored(target.path)
-    for path in (target.path, *(f"{target.path}/{part}" for part in target.parts)):
-        if project.rules.match(path, os.path.isdir(project.absolute(path))):
-            raise _ignored(path)
-
-
-def _ignored(path: str) -> InvalidInput:
-    return InvalidInput(
-        f"'{path}' is left out by .dvcignore",
-        code="dvcignored",
-        hint=f"see which rule: lab check-ignore -d '{path}'",
-        path=path,
-    )
-
-
-def _refuse_overlap(target: _Target, tracked: Sequence[Tracked]) -> None:
-    other = index.overlapping(tracked, target.path)
-    if other is not None:
-        raise InvalidInput(
-            f"'{target.path}' overlaps with '{other.path}', which '{other.address}' tracks",
-            code="overlapping-outputs",
-            hint=f"add a path inside '{other.path}', or stop tracking that first: dvc remove {other.address}",
-            path=target.path,
-        )
-
-
-def _refuse_hidden_pointers(project: Project, wanted: Sequence[_Target]) -> None:
-    """A `.dvc` file that git ignores would never be found again."""
-    if project.git is None:
-        return
-    files = {project.absolute(target.file): target for target in wanted if target.old is None}
-    for file in sorted(project.git.ignored(files)):
-        target = files[file]
-        raise InvalidInput(
-            f"git ignores '{target.file}', so nobody would find it",
-            code="pointer-ignored",
-            hint=f"see which rule: git check-ignore -v '{target.file}'",
-            path=target.file,
-        )
-
-
 # -- hashing and storing ------------------------------------------------------------------------------
 
 
-def _store(project: Project, wanted: Sequence[_Target], options: AddOptions, on_event: OnEvent) -> list[_Found]:
+def _store(project: Project, wanted: Sequence[Target], options: AddOptions, on_event: OnEvent) -> list[_Found]:
     if not options.commit:
         return [_look(project, target, None, options, on_event, remember=True) for target in wanted]
     with project.cache().batch() as batch:
         found = [_look(project, target, batch, options, on_event, remember=True) for target in wanted]
         for item in found:
-            if item.tree.is_dir:
-                batch.store_bytes(item.tree.oid, render_tree(item.tree.entries))
+            if item.tree.is_dir and item.hash_name is HashName.MD5:  # an unchanged 2.x folder has its own cache
+                batch.store_bytes(item.tree.oid, _listing(item))
     return found
+
+
+def _listing(item: _Found) -> bytes:
+    """The bytes of the tree object; the survey has made them unless nothing changed or only parts were seen."""
+    made = None if item.target.parts else item.surveys[0].listing
+    return made or render_tree(item.tree.entries)
 
 
 def _look(
     project: Project,
-    target: _Target,
+    target: Target,
     batch: Batch | None,
     options: AddOptions,
     on_event: OnEvent,
@@ -345,7 +180,7 @@ def _look(
 
 
 def _look_legacy(
-    project: Project, target: _Target, old: Output, options: AddOptions, on_event: OnEvent, *, remember: bool
+    project: Project, target: Target, old: Output, options: AddOptions, on_event: OnEvent, *, remember: bool
 ) -> _Found | None:
     """A 2.x output whose content is the same under its old hash stays as it is."""
     hash_name = HashName.MD5_DOS2UNIX
@@ -358,12 +193,10 @@ def _look_legacy(
             seen = survey(project, target.path, hash_name, batch=batch, on_event=on_event)
             if tree.is_dir:
                 batch.store_bytes(tree.oid, render_tree(tree.entries))
-    return _Found(target, (seen,), tree, old.size)
+    return _Found(target, (seen,), tree, old.size, hash_name)
 
 
-def _look_inside(
-    project: Project, target: _Target, batch: Batch | None, on_event: OnEvent, *, remember: bool
-) -> _Found:
+def _look_inside(project: Project, target: Target, batch: Batch | None, on_event: OnEvent, *, remember: bool) -> _Found:
     """A new listing for a tracked folder of which only `target.parts` are looked at."""
     assert target.old is not None
     output = target.old.output
@@ -389,18 +222,12 @@ def _look_inside(
 
 def _known_tree(project: Project, item: Tracked, on_event: OnEvent) -> Tree:
     """The listing of a tracked folder, from the cache or else from its remote."""
-    oid = item.output.oid
-    if oid is None or not oid.endswith(".dir"):
+    if item.output.oid is None or not is_tree_oid(item.output.oid):
         raise InvalidInput(f"'{item.path}' is tracked as a file", code="not-a-folder", path=item.path)
-    cache = project.cache()
-    try:
-        return cache.read_tree(oid)
-    except (NotFound, Corrupt):
-        exchange.fetch_tree(project, item, on_event=on_event)
-        return cache.read_tree(oid)
+    return fetch_tree(project, item, on_event=on_event)
 
 
-def _send(project: Project, wanted: Sequence[_Target], options: AddOptions, on_event: OnEvent) -> list[_Found]:
+def _send(project: Project, wanted: Sequence[Target], options: AddOptions, on_event: OnEvent) -> list[_Found]:
     """`--to-remote`: hash the source where it is and upload it; nothing stays here but the pointer."""
     (target,) = wanted
     seen = survey(project, target.path, source=target.source, remember=False, on_event=on_event)

@@ -94,7 +94,7 @@ def _ask(changes: list[_Change], *, force: bool, confirm: Callable[[str], bool])
 
 
 def _record(project: Project, change: _Change, *, relink: bool, on_event: OnEvent) -> list[str]:
-    """Objects first, then the tree object, then the pointer; the files that git should see."""
+    """Objects first, then the tree object, `.gitignore`, and the pointer; the files that git should see."""
     tracked = change.selected.tracked
     output = tracked.output
     hash_name = HashName.MD5 if change.is_changed else output.hash_name
@@ -106,15 +106,16 @@ def _record(project: Project, change: _Change, *, relink: bool, on_event: OnEven
             batch.store_bytes(tree.oid, render_tree(tree.entries))
     if relink and project.cache(hash_name).link_types[:1] in (("hardlink",), ("symlink",)):
         _relink(project, change.selected, tree, hash_name, on_event)
+    ignore_files = pointers.ignore_outputs(project, [tracked.path])
     if not change.is_changed:
-        return []
+        return ignore_files
     new = pointers.with_content(
         output._replace(hash_name=hash_name), tree, size=tree.size, is_executable=now.is_executable
     )
     if tracked.stage:
-        return [pointers.save_stage_output(project, tracked, new)]
+        return [*ignore_files, pointers.save_stage_output(project, tracked, new)]
     pointers.save_output(project, tracked.file, new)
-    return [tracked.file]
+    return [*ignore_files, tracked.file]
 
 
 def _relink(project: Project, selected: Selected, tree: Tree, hash_name: HashName, on_event: OnEvent) -> None:

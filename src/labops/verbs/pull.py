@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
+
 from labops import exchange
 from labops.materialise import Materialised, materialise
-from labops.model import Oid, OnEvent, Outcome, Plan, Report, Result, Selection, ignore
+from labops.model import Action, Oid, OnEvent, Outcome, Plan, Report, Result, Selection, ignore
 from labops.project import Project
+
+_NOWHERE = {"no-such-object", "object-nowhere", "not-in-cache"}
 
 
 def pull(
@@ -38,19 +42,24 @@ def pull(
             fetched.steps += again.steps
             fetched.outcomes += again.outcomes
             placed = placed.then(place(is_dry=False))
+    named = {step.oid for step in fetched.steps}
     failed = {outcome.step.oid for outcome in fetched.outcomes if outcome.error}
-    outcomes = [*fetched.outcomes, *_own(placed.outcomes, failed, allow_missing=allow_missing)]
-    plan = Plan(fetched.plan.steps + placed.plan.steps)
-    warnings = (*fetched.warnings, *placed.warnings)
-    return Report("pull", plan, tuple(outcomes), warnings, outputs=placed.changed_outputs())
+    outcomes = [*fetched.outcomes, *(outcome for outcome in placed.outcomes if not _repeats(outcome, failed))]
+    steps = [*fetched.steps, *(s for s in placed.plan.steps if s.action is not Action.MISSING or s.oid not in named)]
+    warnings = [*fetched.warnings, *placed.warnings]
+    if allow_missing:
+        outcomes = [_allowed(outcome, warnings) for outcome in outcomes]
+    return Report("pull", Plan(tuple(steps)), tuple(outcomes), tuple(warnings), outputs=placed.changed_outputs())
 
 
-def _own(outcomes: list[Outcome], failed: set[Oid | None], *, allow_missing: bool) -> list[Outcome]:
-    """The checkout's outcomes without those that only repeat a failed fetch."""
-    own = []
-    for outcome in outcomes:
-        is_missing = outcome.error is not None and outcome.error.code == "not-in-cache"
-        if is_missing and outcome.step.oid in failed:
-            continue
-        own.append(Outcome(outcome.step, Result.SKIPPED) if is_missing and allow_missing else outcome)
-    return own
+def _repeats(outcome: Outcome, failed: Collection[Oid | None]) -> bool:
+    """True when the checkout only found missing what the fetch has failed to get."""
+    return outcome.error is not None and outcome.error.code == "not-in-cache" and outcome.step.oid in failed
+
+
+def _allowed(outcome: Outcome, warnings: list[str]) -> Outcome:
+    """A failure that says only that the data is nowhere becomes a warning."""
+    if outcome.error is None or outcome.error.code not in _NOWHERE:
+        return outcome
+    warnings.append(f"'{outcome.step.path}' is missing: {outcome.error.message}")
+    return Outcome(outcome.step, Result.SKIPPED)

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import contextlib
 import errno
 import os
-from collections.abc import Iterator
 
 from labops.errors import AccessDenied, InvalidInput, LabError, NoSpace, NotFound, Unavailable
 
@@ -40,12 +38,21 @@ def translate(error: OSError, path: str) -> LabError:
     )
 
 
-@contextlib.contextmanager
-def translating(path: str) -> Iterator[None]:
-    """Raise labops errors in place of `OSError` for work on `path`."""
-    try:
-        yield
-    except LabError:
-        raise  # NoSpace and AccessDenied are OSErrors too: they are already ours
-    except OSError as error:
-        raise translate(error, path) from error
+class translating:  # noqa: N801 - reads as a verb: with translating(path)
+    """Context manager that raises labops errors in place of `OSError` for work on `path`.
+
+    A class and not a generator: it is entered several times for each file of a dataset.
+    """
+
+    __slots__ = ("_path",)
+
+    def __init__(self, path: str) -> None:
+        self._path = path
+
+    def __enter__(self) -> None:
+        return
+
+    def __exit__(self, _kind: object, error: BaseException | None, _trace: object) -> None:
+        # NoSpace and AccessDenied are OSErrors too, but they are ours already.
+        if isinstance(error, OSError) and not isinstance(error, LabError):
+            raise translate(error, self._path) from error

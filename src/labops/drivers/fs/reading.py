@@ -170,10 +170,10 @@ def copy_hashing(
         finally:
             os.close(fd)
     oid = hash_bytes(data, hash_name)
-    if not is_wanted(oid):
-        return Hashed(oid, found)
-    write_new(target, data, mode=mode)
-    return Hashed(oid, found, is_written=True)
+    if is_wanted(oid):
+        write_new(target, data, mode=mode)
+        return Hashed(oid, found, is_written=True)
+    return Hashed(oid, found)
 
 
 def _copy_stream(
@@ -195,8 +195,22 @@ def _copy_stream(
 
 def write_new(path: str, data: bytes, *, mode: int = 0o666) -> None:
     """Create `path` with `data`; it must not exist. Not durable yet: see `sync`."""
-    with translating(path), _new_file(path, mode) as fd:
-        write_all(fd, data)
+    with translating(path):
+        fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, mode)
+        try:
+            write_all(fd, data)
+            _insist(fd, mode)
+        except BaseException:
+            os.unlink(path)
+            raise
+        finally:
+            os.close(fd)
+
+
+def _insist(fd: int, mode: int) -> None:
+    """An object's mode 0444 is a promise to dvc, so the umask does not apply to it."""
+    if mode == 0o444 and os.fstat(fd).st_mode & 0o777 != mode:
+        os.fchmod(fd, mode)
 
 
 @contextlib.contextmanager
@@ -212,8 +226,7 @@ def _new_file(path: str, mode: int) -> Iterator[int]:
     fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, mode)
     try:
         yield fd
-        if mode == 0o444:  # an object's mode is a promise to dvc, so the umask does not apply
-            os.fchmod(fd, mode)
+        _insist(fd, mode)
     except BaseException:
         os.unlink(path)
         raise

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import threading
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from concurrent.futures import Future, as_completed
 from typing import Any, TypeVar
 
@@ -99,3 +99,12 @@ def each_ready(call: Callable[[_T], _R], items: Iterable[_T], *, most: int, name
         raise
     finally:
         hands.close()
+
+
+def settle(futures: Collection[Future[Any]]) -> None:
+    """Leave no thread that still works on a file of ours: cancel what waits, await what runs."""
+    for future in futures:
+        future.cancel()
+    for future in futures:
+        if not future.cancelled():
+            future.exception()

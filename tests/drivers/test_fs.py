@@ -383,6 +383,16 @@ def test_the_clock_is_that_of_the_folder_and_leaves_nothing(tmp_path: Path) -> N
     assert fs.clock_ns(str(tmp_path / "absent")) > 0
 
 
+def test_a_probe_of_the_clock_that_cannot_be_removed_is_no_failure(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def bad_disk(_: str) -> None:
+        raise OSError(errno.EIO, "Input/output error")
+
+    monkeypatch.setattr(os, "unlink", bad_disk)
+    assert fs.clock_ns(str(tmp_path)) > 0
+
+
 def test_only_empty_folders_are_removed(tmp_path: Path) -> None:
     (tmp_path / "full/sub").mkdir(parents=True)
     assert not fs.remove_folder(str(tmp_path / "full"))

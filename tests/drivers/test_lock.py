@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import shutil
@@ -16,7 +17,7 @@ import pytest
 
 from labops.drivers import lock as module
 from labops.drivers.lock import RepositoryLock, check_pipelines
-from labops.errors import AccessDenied, Conflict, Corrupt
+from labops.errors import AccessDenied, Conflict, Corrupt, Unavailable
 
 DVC = os.environ.get("LABOPS_DVC") or shutil.which("dvc")
 DVC_PYTHON = str(Path(DVC).with_name("python")) if DVC else ""
@@ -176,6 +177,29 @@ def test_a_place_we_cannot_write(path, monkeypatch):
     with pytest.raises(AccessDenied) as caught, quick(path):
         pass
     assert caught.value.code == "lock-denied"
+
+
+def test_a_disk_that_answers_with_an_error_is_worth_another_try(path, monkeypatch):
+    def bad_disk(*_: object, **__: object) -> None:
+        raise OSError(errno.EIO, "Input/output error")
+
+    monkeypatch.setattr(os, "makedirs", bad_disk)
+    with pytest.raises(Unavailable) as caught, quick(path):
+        pass
+    assert caught.value.code == "lock-failed"
+
+
+@pytest.mark.parametrize("hardlink", [False, True])
+def test_ctrl_c_while_taking_it_leaves_it_free(path, monkeypatch, hardlink):
+    def interrupt(_: object) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(module._Note, "write", interrupt)
+        with pytest.raises(KeyboardInterrupt), quick(path, use_hardlink=hardlink):
+            pass
+    with quick(path, use_hardlink=hardlink):
+        pass
 
 
 def write_rwlock(path: str, content: str) -> str:

@@ -18,7 +18,7 @@ import time
 from collections.abc import Callable, Iterable, Mapping
 from typing import NamedTuple, Protocol, Self
 
-from labops.errors import AccessDenied, Conflict, Corrupt, LabError, NoSpace, Unsupported
+from labops.errors import AccessDenied, Conflict, Corrupt, LabError, NoSpace, Unavailable, Unsupported
 
 WAIT_SECONDS = 3.0
 """How long dvc tries before it gives up (6 retries of 0.5 s)."""
@@ -98,7 +98,11 @@ class RepositoryLock:
             raise
         except OSError as error:
             raise _translate(self.path, error) from error
-        self._note.write()
+        try:
+            self._note.write()
+        except BaseException:  # Ctrl-C just now: nobody would call __exit__
+            self._strategy.release()
+            raise
         return self
 
     def __exit__(self, *_exc: object) -> None:
@@ -141,7 +145,8 @@ def _translate(path: str, error: OSError) -> LabError:
     if error.errno in {errno.EACCES, errno.EPERM, errno.EROFS}:
         reason = "the disk is read-only" if error.errno == errno.EROFS else "permission denied"
         return AccessDenied(f"cannot lock '{path}': {reason}", code="lock-denied", hint=hint, path=path)
-    return LabError(f"cannot lock '{path}': {error.strerror}", code="lock-failed", path=path)
+    hint = "check the disk or the network mount, then run the same command again"
+    return Unavailable(f"cannot lock '{path}': {error.strerror}", code="lock-failed", hint=hint, path=path)
 
 
 class _Note:

@@ -13,7 +13,7 @@ from contextlib import ExitStack
 from typing import Any, Self
 from unittest import mock
 
-from labops.drivers.fs import reading
+from labops.drivers.fs import durable, reading
 
 WRITING_CALLS = ("write", "fsync", "rename", "link", "symlink", "mkdir", "unlink", "rmdir", "chmod", "fchmod")
 """The calls of `os` that change a disk, or make a change durable; `open` counts where it creates."""
@@ -28,7 +28,8 @@ class FaultyFiles:
 
     `fail_at` counts from 1 and 0 never fails. With `number` that call raises this `OSError`, once or, with
     `is_lasting`, for good; without, it and all later ones raise `Killed`. `calls` names what was called, in
-    order. `root` must be absolute; pipes to other programs never count.
+    order. `root` must be absolute; pipes to other programs never count. Nothing is really synced, file by file
+    or in a batch: a test cannot tell, and on a busy disk it takes most of the time.
     """
 
     def __init__(self, root: str, *, fail_at: int = 0, number: int = 0, is_lasting: bool = False) -> None:
@@ -41,8 +42,9 @@ class FaultyFiles:
         self._patches = ExitStack()
 
     def __enter__(self) -> Self:
+        self._patches.enter_context(mock.patch.object(durable, "_libc_syncfs", lambda: None))
         for name in WRITING_CALLS:
-            real = getattr(os, name)
+            real = getattr(os, name) if name != "fsync" else lambda _: None
             self._patches.enter_context(mock.patch.object(os, name, self._wrapped(name, real)))
         self._patches.enter_context(mock.patch.object(os, "open", self._opening(os.open)))
         return self

@@ -63,10 +63,10 @@ class World:
                 path = Path(folder, name)
                 info = path.lstat()
                 kind = {stat.S_IFDIR: "dir", stat.S_IFLNK: "link"}.get(stat.S_IFMT(info.st_mode), "file")
-                content = {"dir": lambda _: b"", "link": lambda p: os.fsencode(os.readlink(p))}.get(
-                    kind, Path.read_bytes
-                )
-                found[str(path.relative_to(self.root))] = (kind, info.st_mode, info.st_ino, content(path))
+                content = path.read_bytes() if kind == "file" else b""
+                if kind == "link":
+                    content = os.fsencode(os.readlink(path))
+                found[str(path.relative_to(self.root))] = (kind, info.st_mode, info.st_ino, content)
         return found
 
     def wrong(self) -> list[str]:

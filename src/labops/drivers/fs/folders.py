@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 from array import array
 from typing import NamedTuple
@@ -120,7 +121,8 @@ def clock_ns(folder: str) -> int:
         return os.fstat(fd).st_mtime_ns
     finally:
         os.close(fd)
-        os.unlink(probe)
+        with contextlib.suppress(OSError):  # a probe that stays is no reason to fail
+            os.unlink(probe)
 
 
 def make_folder(path: str, *, is_shared: bool = False) -> None:

@@ -111,8 +111,9 @@ def _push_side(exchange: Exchange, side: Side, *, dry_run: bool, on_event: OnEve
         exchange.outcomes.append(Outcome(step, Result.FAILED, _nowhere(step)))
     uploads = plan.of(Action.UPLOAD)
     files = [step for step in uploads if step.oid and not is_tree_oid(step.oid)]
+    trees = [step for step in uploads if step.oid and is_tree_oid(step.oid)]
     done = _upload(exchange, side, files, on_event)
-    _upload_trees(exchange, side, wanted, present | done, [step for step in uploads if step not in set(files)])
+    _upload_trees(exchange, side, wanted, present | done, trees)
 
 
 def _upload(exchange: Exchange, side: Side, steps: Sequence[Step], on_event: OnEvent) -> set[Oid]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import posixpath
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator
 
 from labops.drivers import fs
 from labops.drivers.git import Git
@@ -208,9 +208,36 @@ def load_revision(git: Git, rev: str, prefix: str) -> list[Tracked]:
     return load(sorted(pointers), read)
 
 
-def overlapping(tracked: Sequence[Tracked], path: str) -> Tracked | None:
-    """The output at, above or below `path`, if any."""
-    for item in tracked:
-        if item.path == path or item.path.startswith(path + "/") or path.startswith(item.path + "/"):
-            return item
-    return None
+class PathIndex:
+    """Outputs by path: finds the one at, above or below a path without looking at all of them."""
+
+    def __init__(self, tracked: Iterable[Tracked] = ()) -> None:
+        self._at: dict[str, Tracked] = {}
+        self._below: dict[str, Tracked] = {}
+        for item in tracked:
+            self.add(item)
+
+    def add(self, item: Tracked) -> None:
+        """Know one more output."""
+        self._at.setdefault(item.path, item)
+        for parent in _parents(item.path):
+            self._below.setdefault(parent, item)
+
+    def at(self, path: str) -> Tracked | None:
+        """The output whose path this is."""
+        return self._at.get(path)
+
+    def above(self, path: str) -> Tracked | None:
+        """The output that `path` lies inside."""
+        return next((self._at[parent] for parent in _parents(path) if parent in self._at), None)
+
+    def overlapping(self, path: str) -> Tracked | None:
+        """The output at, above or below `path`, if any."""
+        return self.at(path) or self.above(path) or self._below.get(path)
+
+
+def _parents(path: str) -> Iterator[str]:
+    end = path.rfind("/")
+    while end > 0:
+        yield path[:end]
+        end = path.rfind("/", 0, end)

@@ -50,8 +50,9 @@ def expand_globs(patterns: Sequence[str]) -> list[str]:
 def resolve(project: Project, texts: Sequence[str], tracked: Sequence[Tracked], into: Into) -> list[Target]:
     """The outputs that paths relative to the current directory mean, each once; `tracked` are those that exist."""
     wanted: dict[str, Target] = {}
+    paths = index.PathIndex(tracked)
     for text in texts:
-        target = _resolve_one(project, text, tracked, into)
+        target = _resolve_one(project, text, paths, into)
         known = wanted.get(target.path)
         if known is not None:
             is_whole = not known.parts or not target.parts
@@ -60,7 +61,7 @@ def resolve(project: Project, texts: Sequence[str], tracked: Sequence[Tracked], 
     return list(wanted.values())
 
 
-def _resolve_one(project: Project, text: str, tracked: Sequence[Tracked], into: Into) -> Target:
+def _resolve_one(project: Project, text: str, tracked: index.PathIndex, into: Into) -> Target:
     if "://" in text:
         raise InvalidInput(
             f"'{text}' is a URL; labops adds local paths",
@@ -74,10 +75,10 @@ def _resolve_one(project: Project, text: str, tracked: Sequence[Tracked], into: 
         _refuse_links(project, text)
         path = project.relative(text)
         source = project.absolute(path)
-    exact = next((item for item in tracked if item.path == path), None)
+    exact = tracked.at(path)
     if exact is not None:
         return Target(path, exact.file, source, exact)
-    above = next((item for item in tracked if path.startswith(item.path + "/")), None)
+    above = tracked.above(path)
     if above is not None and not into.out:
         part = RelPath(path[len(above.path) + 1 :])
         return Target(above.path, above.file, project.absolute(above.path), above, (part,))
@@ -125,12 +126,12 @@ def _destination(text: str, into: Into) -> str:
 
 def refuse(project: Project, wanted: Sequence[Target], tracked: Sequence[Tracked]) -> None:
     """Raise for the first target that cannot be tracked; nothing was touched yet."""
+    known = {target.old for target in wanted}
+    others = index.PathIndex(item for item in tracked if item not in known)
     for target in wanted:
         _refuse_kind(project, target)
-        _refuse_overlap(target, [item for item in tracked if item is not target.old])
-    for number, target in enumerate(wanted):
-        others = [Tracked(other.path, Output(other.path), other.file) for other in wanted[:number]]
         _refuse_overlap(target, others)
+        others.add(target.old or Tracked(target.path, Output(target.path), target.file))
     fresh = [target.path for target in wanted if target.old is None]
     pointers.refuse_git_tracked(project, fresh)
     _refuse_hidden_pointers(project, wanted)
@@ -183,8 +184,8 @@ def _ignored(path: str) -> InvalidInput:
     )
 
 
-def _refuse_overlap(target: Target, tracked: Sequence[Tracked]) -> None:
-    other = index.overlapping(tracked, target.path)
+def _refuse_overlap(target: Target, tracked: index.PathIndex) -> None:
+    other = tracked.overlapping(target.path)
     if other is not None:
         raise InvalidInput(
             f"'{target.path}' overlaps with '{other.path}', which '{other.address}' tracks",

@@ -1,8 +1,9 @@
 """The engine: does the steps of a plan with many hands. The only concurrency in the house.
 
 Work is handed out in short runs to plain threads: the file system, hashing and obstore all release the
-interpreter lock while they work. One bad item does not stop a thousand good ones, except `AccessDenied` and
-`NoSpace`, which would only fail a thousand times; Ctrl-C lets what is under way finish and starts nothing new.
+interpreter lock while they work. One bad item does not stop a thousand good ones, except `AccessDenied`,
+`NoSpace` and a remote that is out of reach, which would only fail a thousand times. Ctrl-C starts nothing new
+and gives what is under way a moment to finish; a thread that is still blocked then is left behind.
 """
 
 from __future__ import annotations
@@ -11,9 +12,10 @@ import os
 import threading
 import time
 from collections.abc import Callable, Sequence
-from typing import Generic, TypeVar
+from typing import Final, Generic, TypeVar
 
-from labops.errors import AccessDenied, LabError, NoSpace
+from labops.drivers.hands import leave_behind
+from labops.errors import AccessDenied, LabError, NoSpace, Unavailable
 from labops.model import Event, OnEvent, Outcome, Result, Step, ignore
 
 Item = TypeVar("Item")
@@ -23,6 +25,11 @@ DISK_JOBS = min(8, os.cpu_count() or 1)
 """Threads for local files: hashing and copying are bound by processors, not by waiting."""
 NETWORK_JOBS = 64
 """Threads for remotes: a request mostly waits. Measured in docs/decisions/0003-threads-with-obstore.md."""
+
+GRACE_SECONDS: Final = 2.0
+"""How long Ctrl-C waits for what is under way; a second Ctrl-C does not wait at all."""
+GIVE_UP: Final = 3
+"""Items in a row that find the remote unreachable, with nothing done between, before the rest is not tried."""
 
 _RUN_BYTES = 4 << 20
 _RUN_ITEMS = 64
@@ -41,9 +48,10 @@ def each(
 ) -> list[Value | LabError]:
     """`work` on each item: what it returned or the labops error it raised, in the order of `items`.
 
-    `AccessDenied` and `NoSpace` stop the pool and are raised, and so is everything that is not a labops
-    error; whatever was under way has ended by then. Progress goes to `on_event` as `phase`, counted in items
-    and, with `size_of`, in bytes.
+    `AccessDenied` and `NoSpace` stop the pool and are raised, and so are `GIVE_UP` failures in a row to reach
+    the remote and everything that is not a labops error; whatever was under way has ended by then. Only after
+    `KeyboardInterrupt` it may go on in the background. Progress goes to `on_event` as `phase`, counted in
+    items and, with `size_of`, in bytes.
     """
     if not items:
         return []
@@ -98,49 +106,60 @@ class _Pool(Generic[Item, Value]):
         self._next = 0
         self._lock = threading.Lock()
         self._stopped_by: BaseException | None = None
+        self._running = 0
+        self._ended = threading.Event()
+        self._is_left = False
+        self._out_of_reach = 0
 
     def run(self) -> list[Value | LabError]:
-        if self._jobs == 1:
-            self._loop()
-        else:
-            threads = [threading.Thread(target=self._loop, daemon=True) for _ in range(self._jobs)]
+        # Never in the caller's thread: inside a foreign library it would be deaf to Ctrl-C.
+        threads = [threading.Thread(target=self._loop, daemon=True) for _ in range(self._jobs)]
+        self._running = len(threads)
+        try:
             for thread in threads:
                 thread.start()
-            self._join(threads)
+            self._ended.wait()
+        except KeyboardInterrupt as error:  # it reaches the main thread only
+            self._stopped_by = self._stopped_by or error
+            try:
+                self._ended.wait(GRACE_SECONDS)
+            finally:
+                self._is_left = True
+                leave_behind(threads)
         if self._stopped_by is not None:
             raise self._stopped_by
         return self._results  # type: ignore[return-value]  # every place was filled
 
-    def _join(self, threads: Sequence[threading.Thread]) -> None:
-        try:
-            for thread in threads:
-                thread.join()
-        except KeyboardInterrupt as error:  # it reaches the main thread only
-            self._stopped_by = self._stopped_by or error
-            for thread in threads:
-                thread.join()
-
     def _loop(self) -> None:
         try:
-            while True:
-                start, end = self._take()
-                if start == end:
-                    return
-                told, due = start, time.monotonic() + _REPORT_SECONDS
-                for index in range(start, end):
-                    if self._stopped_by is not None:
-                        return
-                    self._results[index] = self._do(self._items[index])
-                    if index + 1 == end or time.monotonic() >= due:
-                        self._tell(self._items[told : index + 1])
-                        told, due = index + 1, time.monotonic() + _REPORT_SECONDS
+            while self._do_run():
+                pass
         except BaseException as error:  # noqa: BLE001 - handed to the caller's thread, which raises it
             self._stopped_by = self._stopped_by or error
+        finally:
+            with self._lock:
+                self._running -= 1
+                if not self._running:
+                    self._ended.set()
+
+    def _do_run(self) -> bool:
+        """Take a run of items and do them; False when there is nothing left to do."""
+        start, end = self._take()
+        told, due = start, time.monotonic() + _REPORT_SECONDS
+        for index in range(start, end):
+            if self._stopped_by is not None:
+                return False
+            self._results[index] = self._do(self._items[index])
+            if index + 1 == end or time.monotonic() >= due:
+                self._tell(self._items[told : index + 1])
+                told, due = index + 1, time.monotonic() + _REPORT_SECONDS
+        return start != end
 
     def _tell(self, items: Sequence[Item]) -> None:
         size = sum(map(self._size_of, items))
         with self._lock:
-            self._on_event(Event("advanced", self._phase, count=len(items), size=size))
+            if not self._is_left:
+                self._on_event(Event("advanced", self._phase, count=len(items), size=size))
 
     def _take(self) -> tuple[int, int]:
         """The next run: first index, end index."""
@@ -156,8 +175,15 @@ class _Pool(Generic[Item, Value]):
 
     def _do(self, item: Item) -> Value | LabError:
         try:
-            return self._work(item)
+            value = self._work(item)
         except (AccessDenied, NoSpace):
             raise
+        except Unavailable as error:
+            self._out_of_reach += error.code == "unreachable"
+            if self._out_of_reach >= GIVE_UP:
+                raise
+            return error
         except LabError as error:
             return error
+        self._out_of_reach = 0
+        return value

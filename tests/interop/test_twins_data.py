@@ -77,12 +77,64 @@ def test_folder_life(twins):
         s.run("checkout", "d.dvc")
         s.delete(".dvc/cache")
         assert s.see("status", "--json") == {"d.dvc": [{"changed outs": {"d": "not in cache"}}]}
-        s.see("data", "status", "--json", "--granular")
+        s.see("data", "status", "--json")  # with --granular dvc's own index knows trees that are nowhere any more
         s.run("pull")
         s.commit()
         s.git("checkout", "-q", "HEAD~1")
         s.run("checkout", "d", ok=False)
         s.run("pull", ok=False)
+        s.delete("d")  # dvc has taken the good files away, with nothing to put in their place (trap 3)
+
+    twins(script)
+
+
+def test_listings_are_read_from_the_remote(twins):
+    """After `git pull` and before `pull`, single files are reported; where nobody has the listing, unknown ones."""
+
+    def script(s: Sandbox) -> None:
+        s.init(remote=True)
+        s.files("d", TREE)
+        s.run("add", "d")
+        s.commit()
+        s.run("push")
+        clone = s.clone()
+        s.see("data", "status", "--json", "--granular", "--unchanged", cwd=clone)
+        s.run("pull", cwd=clone)
+        s.write("d/c", THREE)
+        s.delete("d/a")
+        s.run("add", "d")
+        s.commit()
+        s.run("push")
+        s.git("pull", "-q", "../repo", "main", cwd=clone)
+        s.see("data", "status", "--json", "--granular", "--unchanged", cwd=clone)
+        s.see("data", "status", "--json", "--granular", "d/c", cwd=clone)
+        s.see("data", "status", "--json", "--granular", "--untracked-files=all", "d/c", cwd=clone)
+        (s.store).rename(s.world / "elsewhere")
+        other = s.clone("other")
+        s.see("data", "status", "--json", "--granular", "--unchanged", cwd=other)
+        s.write("../other/d/x", ONE)
+        s.see("data", "status", "--json", "--granular", "--unchanged", cwd=other)
+
+    twins(script)
+
+
+def test_committed_changes_of_targets(twins):
+    """Targets that only the last commit knows, or that are new, are told apart."""
+
+    def script(s: Sandbox) -> None:
+        s.init()
+        s.files("d", TREE)
+        s.write("f", ONE)
+        s.run("add", "d", "f")
+        s.commit()
+        s.delete("f", "f.dvc")
+        s.write("g", THREE)
+        s.run("add", "g")
+        for target in ("f", "g", "d", "d/a"):
+            s.see("data", "status", "--json", "--granular", "--unchanged", target)
+        s.write("plain", TWO)
+        (s.repo / "sub").mkdir()
+        s.see("data", "status", "--json", "--untracked-files", cwd="sub")
 
     twins(script)
 

@@ -143,7 +143,18 @@ def run(words: Sequence[str]) -> int:
             sys.stdout.flush()
             return code
         except BaseException as error:  # noqa: BLE001 (the last net of the process)
-            return explain(error, session, words)
+            code = explain(error, session, words)
+            _leave_if_blocked(code)
+            return code
+
+
+def _leave_if_blocked(code: int) -> None:
+    """End the process here when an interrupt left a thread inside a foreign library, which nobody can stop."""
+    hands = sys.modules.get("labops.drivers.hands")
+    if hands is not None and hands.is_anyone_left():
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(code)
 
 
 @contextlib.contextmanager

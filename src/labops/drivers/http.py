@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Collection, Mapping
-from concurrent.futures import ThreadPoolExecutor
 from typing import Any, Final
 
 import httpx
 
+from labops.drivers.hands import each_ready
 from labops.errors import AccessDenied, InvalidInput, LabError, NotFound, Unavailable
 
 _ATTEMPTS: Final = 5
@@ -82,19 +82,16 @@ class Site:
 
     def sizes(self, urls: Collection[str]) -> dict[str, int | AccessDenied | None]:
         """`size` of each url, asked in parallel; a refusal (403) is the value, since many servers hide absence."""
-        if not urls:
-            return {}
 
-        def ask(url: str) -> int | AccessDenied | None:
+        def ask(url: str) -> tuple[str, int | AccessDenied | None]:
             try:
-                return self.size(url)
+                return url, self.size(url)
             except AccessDenied as refusal:
                 if refusal.fields.get("status") != 403:
                     raise
-                return refusal
+                return url, refusal
 
-        with ThreadPoolExecutor(min(_ASKERS, len(urls)), "labops-ask") as pool:
-            return dict(zip(urls, pool.map(ask, urls), strict=True))
+        return dict(each_ready(ask, urls, most=_ASKERS, name="labops-ask"))
 
     def stream(self, url: str, write: Callable[[bytes], None]) -> int:
         """Fetch `url`; `write` gets its bytes in order. Goes on where a broken connection stopped.

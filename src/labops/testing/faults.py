@@ -28,18 +28,15 @@ class FaultyFiles:
 
     `fail_at` counts from 1 and 0 never fails. With `number` that call raises this `OSError`, once or, with
     `is_lasting`, for good; without, it and all later ones raise `Killed`. `calls` names what was called, in
-    order. `root` must be absolute; calls on open descriptors count wherever they are.
+    order. `root` must be absolute; pipes to other programs never count.
     """
 
-    def __init__(
-        self, root: str, *, fail_at: int = 0, number: int = 0, is_lasting: bool = False, only: str | None = None
-    ) -> None:
+    def __init__(self, root: str, *, fail_at: int = 0, number: int = 0, is_lasting: bool = False) -> None:
         self.calls: list[str] = []
         self._root = root
         self._fail_at = fail_at
         self._number = number
         self._is_lasting = is_lasting
-        self._only = only
         self._lock = threading.Lock()
         self._patches = ExitStack()
 
@@ -69,9 +66,7 @@ class FaultyFiles:
         return call
 
     def _count(self, name: str, target: object) -> None:
-        if isinstance(target, str) and not os.path.abspath(target).startswith(self._root):
-            return
-        if self._only is not None and name != self._only:
+        if not _path_of(target).startswith(self._root):
             return
         with self._lock:
             self.calls.append(name)
@@ -81,6 +76,13 @@ class FaultyFiles:
             if is_dead:
                 raise Killed(f"{name}, call {at}")
             raise OSError(self._number, os.strerror(self._number))
+
+
+def _path_of(target: object) -> str:
+    """The path that a call is about; of an open descriptor that of its file."""
+    if isinstance(target, int):
+        return os.readlink(f"/proc/self/fd/{target}")
+    return os.path.abspath(os.fsdecode(target)) if isinstance(target, (str, bytes, os.PathLike)) else ""
 
 
 class CountingReads:

@@ -3,24 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
 
 from labops import exchange, index
-from labops.errors import Corrupt, NotFound
-from labops.model import (
-    Changes,
-    DataStatus,
-    Oid,
-    OnEvent,
-    Selected,
-    Selection,
-    Tracked,
-    Tree,
-    ignore,
-    is_tree_oid,
-)
-from labops.planning.compare import compare
+from labops.errors import NotFound
+from labops.model import Changes, DataStatus, Oid, OnEvent, Selected, Selection, Tracked, Tree, ignore, is_tree_oid
+from labops.planning import compare as planning
 from labops.project import Project
-from labops.survey import Survey, survey
+from labops.survey import survey
+from labops.trees import Peek
 
 
 def data_status(
@@ -37,161 +28,142 @@ def data_status(
 ) -> DataStatus:
     """The state of the selected outputs; `granular` adds the files inside folders.
 
-    Paths are relative to the project root, folders end with `/`. A folder whose listing is not in the cache
-    is `unknown` inside. `not_in_remote` asks the remote for every object, unless `remote_refresh` is False,
-    which leaves that part empty.
+    Paths are relative to the project root, untracked ones to the current directory as in dvc; folders end
+    with `/`. A listing that is not in the cache is read from the remote; where that cannot be had either, the
+    files of the folder are `unknown`. `not_in_remote` asks the remote for every object, unless
+    `remote_refresh` is False, which leaves that part empty.
     """
-    selected = project.select(Selection(tuple(targets)))
-    view = _View(project, selected, granular=granular, on_event=on_event)
-    old = view.committed_side()
-    mid = view.tracked_side()
+    committed, tracked = _select(project, targets)
+    view = _View(project, tracked, is_granular=granular, on_event=on_event)
+    old = view.side_of(committed)
+    mid = view.side_of(tracked)
     new = view.workspace_side()
-    committed = compare(old.listing, mid.listing, unknown=tuple(sorted(old.unknown | mid.unknown)))
-    uncommitted = compare(mid.listing, new.listing, unknown=tuple(sorted(mid.unknown)))
+    sides = [mid.listing, new.listing] if project.git is None else [old.listing, mid.listing, new.listing]
     return DataStatus(
         not_in_cache=view.not_in_cache(),
         not_in_remote=view.not_in_remote(remote) if not_in_remote and remote_refresh else (),
-        committed=_without_unknown_parents(committed),
-        uncommitted=_without_unknown_parents(uncommitted),
-        untracked=_untracked(project) if untracked_files else (),
-        unchanged=_unchanged(old.listing, mid.listing, new.listing) if unchanged else (),
+        committed=_differences(old, mid) if project.git is not None else Changes(),
+        uncommitted=_differences(mid, new),
+        untracked=_untracked(project, targets) if untracked_files else (),
+        unchanged=planning.unchanged(*sides) if unchanged else (),
     )
 
 
-class _Side:
-    """One side: path → oid, and the folders whose inside is not known."""
+def _select(project: Project, targets: Sequence[str]) -> tuple[list[Selected], list[Selected]]:
+    """What the targets mean in the last commit and now; each must mean something in one of them."""
+    head = project.git.head() if project.git is not None else None
+    committed = index.load_revision(project.git, head, project.git_prefix) if project.git and head else []
+    tracked = project.tracked()
+    here = [target for target in targets if _is_known(project, target, tracked)]
+    there = [target for target in targets if _is_known(project, target, committed)]
+    for target in targets:
+        if target not in here and target not in there:
+            project.select(Selection((target,)), tracked)  # says what is wrong with it
+    return (
+        _cached(project.select(Selection(tuple(there)), committed) if there or not targets else ()),
+        _cached(project.select(Selection(tuple(here)), tracked) if here or not targets else ()),
+    )
 
-    def __init__(self) -> None:
-        self.listing: dict[str, Oid | None] = {}
-        self.unknown: set[str] = set()
+
+def _is_known(project: Project, target: str, tracked: Sequence[Tracked]) -> bool:
+    try:
+        return bool(project.select(Selection((target,)), tracked))
+    except NotFound:
+        return False
+
+
+def _cached(selected: Iterable[Selected]) -> list[Selected]:
+    return [item for item in selected if item.tracked.output.is_cached]
+
+
+@dataclass(frozen=True, slots=True)
+class _Side:
+    """One side: path → oid, and the folders that could not be listed."""
+
+    listing: dict[str, Oid] = field(default_factory=dict)
+    unknown: set[str] = field(default_factory=set)
+
+
+def _differences(old: _Side, new: _Side) -> Changes:
+    return planning.compare(old.listing, new.listing, unknown=old.unknown | new.unknown)
 
 
 class _View:
-    """Three sides of the same outputs."""
+    """Sides of the same outputs."""
 
-    def __init__(self, project: Project, selected: Sequence[Selected], *, granular: bool, on_event: OnEvent) -> None:
+    def __init__(self, project: Project, selected: Sequence[Selected], *, is_granular: bool, on_event: OnEvent) -> None:
         self._project = project
-        self._selected = [item for item in selected if item.tracked.output.is_cached]
-        self._granular = granular
+        self._selected = selected
+        self._is_granular = is_granular
         self._on_event = on_event
+        self._peek = Peek(project)
         self._trees: dict[Oid, Tree | None] = {}
 
-    def committed_side(self) -> _Side:
-        """The outputs as the last commit has them."""
+    def side_of(self, selected: Sequence[Selected]) -> _Side:
+        """Outputs as their DVC files have them."""
         side = _Side()
-        project = self._project
-        head = project.git.head() if project.git else None
-        if project.git is None or head is None:
-            return side
-        for item in index.load_revision(project.git, head, project.git_prefix):
-            selected = self._same_selection(item)
-            if item.output.is_cached and selected is not None:
-                self._put(side, selected, item)
+        for item in selected:
+            path, oid = item.tracked.path, item.tracked.output.oid
+            if oid is None:
+                continue
+            if item.is_whole:
+                side.listing[path] = oid
+            if not is_tree_oid(oid) or not self._is_granular:
+                continue
+            tree = self._tree(item.tracked, oid)
+            if tree is None:
+                side.unknown.add(path)
+                continue
+            side.listing.update((f"{path}/{e.path}", e.oid) for e in tree.entries if item.covers(e.path))
         return side
-
-    def _same_selection(self, item: Tracked) -> Selected | None:
-        """The committed output as far as the targets mean it; those that left the workspace count without targets."""
-        for selected in self._selected:
-            if selected.tracked.path == item.path:
-                return Selected(item, selected.inside, selected.patterns)
-        return Selected(item)
-
-    def tracked_side(self) -> _Side:
-        """The outputs as the DVC files of the workspace have them."""
-        side = _Side()
-        for item in self._selected:
-            self._put(side, item, item.tracked)
-        return side
-
-    def _put(self, side: _Side, selected: Selected, item: Tracked) -> None:
-        oid = item.output.oid
-        is_dir = oid is not None and is_tree_oid(oid)
-        side.listing[item.path + ("/" if is_dir else "")] = oid
-        if not is_dir or not self._granular or oid is None:
-            return
-        tree = self._tree(item, oid)
-        if tree is None:
-            side.unknown.add(item.path + "/")
-            return
-        for entry in tree.entries:
-            if selected.covers(entry.path):
-                side.listing[f"{item.path}/{entry.path}"] = entry.oid
 
     def workspace_side(self) -> _Side:
         """The outputs as they lie in the workspace."""
         side = _Side()
         for item in self._selected:
-            hash_name = item.tracked.output.hash_name
-            self._put_survey(side, item, survey(self._project, item.tracked.path, hash_name, on_event=self._on_event))
+            path = item.tracked.path
+            now = survey(self._project, path, item.tracked.output.hash_name, on_event=self._on_event)
+            if now.oid is None:
+                continue
+            if item.is_whole:
+                side.listing[path] = now.oid
+            if now.scan.kind == "dir" and self._is_granular:
+                side.listing.update((f"{path}/{e.path}", e.oid) for e in now.entries() if item.covers(e.path))
         return side
-
-    def _put_survey(self, side: _Side, item: Selected, now: Survey) -> None:
-        if now.oid is None:
-            return
-        path = item.tracked.path
-        is_dir = now.scan.kind == "dir"
-        side.listing[path + ("/" if is_dir else "")] = now.oid
-        if is_dir and self._granular:
-            for entry in now.entries():
-                if item.covers(entry.path):
-                    side.listing[f"{path}/{entry.path}"] = entry.oid
 
     def _tree(self, item: Tracked, oid: Oid) -> Tree | None:
         if oid not in self._trees:
-            try:
-                self._trees[oid] = self._project.cache(item.output.hash_name).read_tree(oid)
-            except (NotFound, Corrupt):
-                self._trees[oid] = None
+            self._trees[oid] = self._peek.tree(item)
         return self._trees[oid]
 
     def not_in_cache(self) -> tuple[str, ...]:
         """Tracked objects that the cache lacks."""
-        found = []
-        for name, oid, item in self._objects():
-            if self._project.cache(item.tracked.output.hash_name).missing([oid]):
-                found.append(name)
+        found: list[str] = []
+        for item in self._selected:
+            objects = self._objects(item)
+            absent = self._project.cache(item.tracked.output.hash_name).missing(oid for _, oid in objects)
+            found += [planning.shown(name, oid) for name, oid in objects if oid in absent]
         return tuple(sorted(found))
 
-    def _objects(self) -> Iterable[tuple[str, Oid, Selected]]:
-        for item in self._selected:
-            oid = item.tracked.output.oid
-            if oid is None:
-                continue
-            is_dir = is_tree_oid(oid)
-            yield item.tracked.path + ("/" if is_dir else ""), oid, item
-            tree = self._tree(item.tracked, oid) if is_dir and self._granular else None
-            for entry in tree.entries if tree else ():
-                if item.covers(entry.path):
-                    yield f"{item.tracked.path}/{entry.path}", entry.oid, item
+    def _objects(self, item: Selected) -> list[tuple[str, Oid]]:
+        return list(self.side_of([item]).listing.items())
 
     def not_in_remote(self, remote: str | None) -> tuple[str, ...]:
         """Tracked objects that their remote lacks, each asked for by itself."""
-        by_name = {name.rstrip("/"): name for name, _, _ in self._objects()}
+        names = {name: planning.shown(name, oid) for item in self._selected for name, oid in self._objects(item)}
         rows = exchange.compare(self._project, self._selected, remote=remote, jobs=None, on_event=self._on_event)
         lacking = {name for name, _, is_remote in rows if not is_remote}
-        return tuple(sorted(by_name[name] for name in lacking if name in by_name))
+        return tuple(sorted(names[name] for name in lacking if name in names))
 
 
-def _without_unknown_parents(changes: Changes) -> Changes:
-    """Files inside a folder that one side does not know are no news."""
-    hidden = tuple(changes.unknown)
-    if not hidden:
-        return changes
-
-    def keep(paths: Iterable[str]) -> tuple[str, ...]:
-        return tuple(path for path in paths if path in hidden or not path.startswith(hidden))
-
-    renamed = tuple(pair for pair in changes.renamed if keep(pair) == pair)
-    return Changes(keep(changes.added), keep(changes.modified), keep(changes.deleted), renamed, changes.unknown)
-
-
-def _unchanged(*sides: dict[str, Oid | None]) -> tuple[str, ...]:
-    first, *others = sides
-    return tuple(sorted(path for path, oid in first.items() if all(other.get(path) == oid for other in others)))
-
-
-def _untracked(project: Project) -> tuple[str, ...]:
+def _untracked(project: Project, targets: Sequence[str]) -> tuple[str, ...]:
     if project.git is None:
         return ()
+    wanted = [project.relative(target) for target in targets]
     prefix = project.git_prefix
-    return tuple(path.removeprefix(prefix) for path in project.git.untracked(under=project.root))
+    paths = [path.removeprefix(prefix) for path in project.git.untracked(under=project.root)]
+    return tuple(
+        project.shown(path)
+        for path in paths
+        if not wanted or any(path == target or path.startswith(target + "/") for target in wanted)
+    )

@@ -3,8 +3,9 @@
 `Bucket` answers and stores, `upload` and `download` move files; all failures are `labops.errors`.
 """
 
-from labops.drivers.s3.bucket import Bucket, Row, Watch
+from labops.drivers.s3.bucket import Bucket, Watch
 from labops.drivers.s3.downloading import download
+from labops.drivers.s3.listing import Row
 from labops.drivers.s3.signing import Keys
 from labops.drivers.s3.uploading import upload
 from labops.drivers.s3.wire import BucketSettings, in_region

@@ -10,7 +10,8 @@ from collections.abc import Callable
 from concurrent.futures import Future
 from typing import Final
 
-from labops.drivers.s3.bucket import RANGED, Bucket, Watch, settle
+from labops.drivers.hands import settle
+from labops.drivers.s3.bucket import RANGED, Bucket, Watch
 from labops.drivers.s3.faults import disk_error
 from labops.drivers.s3.journal import Journal
 from labops.errors import Corrupt, LabError

@@ -12,7 +12,8 @@ from concurrent.futures import Future
 from typing import Final
 from xml.sax.saxutils import escape
 
-from labops.drivers.s3.bucket import SMALL, Bucket, Watch, settle
+from labops.drivers.hands import settle
+from labops.drivers.s3.bucket import SMALL, Bucket, Watch
 from labops.drivers.s3.faults import Fault, disk_error, lab_error
 from labops.drivers.s3.journal import Journal
 from labops.drivers.s3.wire import Answer, FileSlice

@@ -14,10 +14,14 @@ PLAIN_LINES = 10
 
 LONG_MODULES = {
     "labops.model": "the words of the house on one page; half of it is what each field promises",
+    "labops.testing.cache_contract": "one contract, one list of promises",
+    "labops.testing.oracle": "the sandbox, its script language and the comparison are read together",
 }
 """Modules past the limit, each with the reason why splitting it would read worse."""
 
-LONG_FUNCTIONS: dict[str, str] = {}
+LONG_FUNCTIONS = {
+    "labops.testing.toys3._handler": "a class that closes over its server; each request of S3 is a method in it",
+}
 """Functions past the limit, each with the reason why splitting it would read worse."""
 
 VAGUE = {"utils", "helpers", "common", "base", "manager", "misc"}

@@ -114,6 +114,7 @@ def test_unknown_words(lab):
     assert ran.err == "ERROR: 'lab add' has no option '--nope'\nhint: lab add --help\n"
     assert lab("push", "--remot", "x").err.endswith("hint: did you mean '--remote'?\n")
     assert lab("--json", "status").document["error"]["hint"].endswith("lab status --json")
+    assert lab("completion", "--json").document["error"]["hint"] == "lab completion --help"
     assert lab("add").code == 2
     assert lab("push", "-j", "0").code == 2
     assert lab("remote", "nope").code == 2

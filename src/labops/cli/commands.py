@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
 
-
-class Entry(NamedTuple):
+class Entry:
     """`place` is `module:attribute` below `labops.cli`, resolved when the command is called."""
 
-    place: str
-    summary: str
+    __slots__ = ("place", "summary")
+
+    def __init__(self, place: str, summary: str) -> None:
+        self.place = place
+        self.summary = summary
 
 
 GROUPS: dict[str, dict[str, Entry]] = {

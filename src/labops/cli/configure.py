@@ -139,6 +139,7 @@ def remote_add(session: Session, name: str, url: str, is_default: bool, force: b
 @level_options
 @click.argument("name", required=False, metavar="[NAME]", shell_complete=known_remotes)
 @click.option("-u", "--unset", is_flag=True, help="Have no default remote.")
+@json_option
 @pass_session
 def remote_default(session: Session, name: str | None, unset: bool) -> int:
     """Print the default remote, or make NAME the default one."""
@@ -151,7 +152,10 @@ def remote_default(session: Session, name: str | None, unset: bool) -> int:
         remotes.set_default(_root(), name, _level())
     else:
         rows = [row for row in options.list_options(_root(), _level()) if row.name == "core.remote"]
-        session.say(rows[-1].value if rows else "No default remote set")
+        if session.is_json:
+            session.show_json({"default": rows[-1].value if rows else None})
+        else:
+            session.say(rows[-1].value if rows else "No default remote set")
         return 0 if rows else NO_DEFAULT
     return 0
 
@@ -226,6 +230,7 @@ def cache() -> None:
 @level_options
 @click.argument("value", required=False, type=click.Path(), metavar="[VALUE]")
 @click.option("-u", "--unset", is_flag=True, help="Go back to the default place.")
+@json_option
 @pass_session
 def cache_dir(session: Session, value: str | None, unset: bool) -> None:
     """Print where the cache is, or put it at VALUE. Nothing is moved."""
@@ -235,6 +240,8 @@ def cache_dir(session: Session, value: str | None, unset: bool) -> None:
         verb.unset_option(_root(), "cache.dir", _level())
     elif value is not None:
         verb.set_option(_root(), "cache.dir", value, _level())
+    elif session.is_json:
+        session.show_json({"dir": verb.cache_dir(_root(), _level())})
     else:
         session.say(verb.cache_dir(_root(), _level()))
 

@@ -3,11 +3,8 @@
 from __future__ import annotations
 
 import contextlib
-import json
 import os
 import sys
-import tempfile
-import time
 from collections.abc import Sequence
 
 import click
@@ -43,6 +40,8 @@ def explain(error: BaseException, session: Session, words: Sequence[str]) -> int
     try:
         # A parse error may strike before the option was seen, so the words themselves count.
         if session.is_json or "--json" in words:
+            import json
+
             print(json.dumps({"error": facts}), flush=True)
         else:
             _print(facts)
@@ -81,7 +80,7 @@ def _usage(error: click.UsageError) -> tuple[str, str]:
     where = error.ctx.command_path if error.ctx else "lab"
     if isinstance(error, click.NoSuchOption):
         message = f"'{where}' has no option '{error.option_name}'"
-        if error.option_name == "--json":
+        if error.option_name == "--json" and (error.ctx is None or error.ctx.parent is None):
             return message, "it goes behind the name of a command, as in: lab status --json"
         near = _nearest(error.option_name, error.possibilities or ())
         return message, f"did you mean '{near}'?" if near else f"{where} --help"
@@ -117,6 +116,7 @@ def _print_traceback(error: BaseException) -> None:
 
 def _keep_traceback(error: BaseException, words: Sequence[str]) -> str:
     """Write the traceback into a file for the bug report; its path, or nothing where none can be written."""
+    import time
     import traceback
 
     from labops import __version__
@@ -141,6 +141,8 @@ def _keep_traceback(error: BaseException, words: Sequence[str]) -> str:
 
 def _places_for_traceback() -> list[str]:
     """`.dvc/tmp/lab` of the project around us, where there is one, else the temporary folder."""
+    import tempfile
+
     places = [tempfile.gettempdir()]
     try:
         folder = os.getcwd()

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import codecs
 import io
-import json
 import os
 import re
 import sys
@@ -48,6 +47,8 @@ class Session:
 
     def show_json(self, document: object) -> None:
         """The one document of `--json`, whatever `-q` says."""
+        import json
+
         print(json.dumps(document))
 
     def warn(self, text: str) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import os
+from typing import TYPE_CHECKING
 
 import click
 
@@ -11,6 +12,9 @@ from labops.cli import show
 from labops.cli.session import Command, Session, json_option, pass_session
 from labops.cli.words import human_size, join
 from labops.errors import NotFound
+
+if TYPE_CHECKING:
+    from labops.verbs.version import ProjectFacts
 
 _INITIALIZED = """\
 Initialized DVC repository.
@@ -39,10 +43,15 @@ def init(session: Session, directory: str, no_scm: bool, force: bool, subdir: bo
 
 
 @click.command("root", cls=Command)
+@json_option
 @pass_session
 def root(session: Session) -> None:
     """Print the way from here to the root of the project."""
-    session.say(os.path.relpath(session.project().root))
+    way = os.path.relpath(session.project().root)
+    if session.is_json:
+        session.show_json({"root": way})
+    else:
+        session.say(way)
 
 
 @click.command("version", cls=Command)
@@ -67,13 +76,20 @@ def version(session: Session) -> None:
         kinds = join(found.cache_link_types) or "none"
         lines += [
             f"Project: {found.root} ({found.kind})",
-            f"Cache: {found.cache_dir}{'' if found.has_cache else ' (not there yet)'}",
-            f"Cache types that work here: {kinds}; checkout uses: {found.link_type}",
+            f"Cache: {found.cache_dir} ({_cache_size(found) if found.has_cache else 'not there yet'})",
+            f"Cache types that work here: {kinds}; checkout uses: {found.link_type}"
+            + (" (data takes room twice)" if found.link_type == "copy" else ""),
             f"Free disk space: {human_size(found.free_bytes)}",
             f"Remotes: {', '.join(f'{name} ({url})' for name, url in found.remotes) or 'none'}",
         ]
     for line in lines:
         session.say(line)
+
+
+def _cache_size(found: ProjectFacts) -> str:
+    plural = "" if found.cache_objects == 1 else "s"
+    about = "about " if found.is_estimated else ""
+    return f"{found.cache_objects:,} object{plural}, {about}{human_size(found.cache_bytes)}"
 
 
 @click.command("completion", cls=Command)

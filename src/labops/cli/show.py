@@ -190,6 +190,7 @@ def git_hint(report: Report, root: str) -> list[str]:
     names = [from_here(name, root) for name in report.changed_files]
     if not names:
         return []
+    names = [f"./{name}" if name.startswith("-") else name for name in names]
     command = shlex.join(["git", "add", *names])
     return [
         "",

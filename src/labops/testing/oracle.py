@@ -85,6 +85,8 @@ class Ran(NamedTuple):
 
 
 class Runner(Protocol):
+    """Plays the command under test: arguments in, how it ended out."""
+
     def __call__(self, args: Sequence[str], *, cwd: str, env: Mapping[str, str], stdin: str | None = None) -> Ran: ...
 
 
@@ -429,6 +431,7 @@ class Sandbox:
 
     @property
     def env(self) -> dict[str, str]:
+        """An environment in which nothing of this machine decides how a command behaves."""
         home = self.root / "home"
         return {
             "PATH": os.environ.get("PATH", "/usr/bin:/bin"),

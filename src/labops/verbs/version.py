@@ -12,11 +12,13 @@ from typing import TYPE_CHECKING
 import labops
 from labops.drivers import fs
 from labops.errors import LabError
+from labops.model import HashName
 
 if TYPE_CHECKING:
     from labops.project import Project
 
 LINK_TYPES = ("reflink", "hardlink", "symlink")
+_SAMPLE = 20_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +30,10 @@ class ProjectFacts:
     """`dvc, git`, `dvc (subdir), git` or `dvc (no_scm)`."""
     cache_dir: str
     has_cache: bool
+    cache_objects: int
+    cache_bytes: int
+    """What the objects take together; from a sample where `is_estimated`."""
+    is_estimated: bool
     cache_link_types: tuple[str, ...]
     """Those that work between the cache and the workspace; `copy` always does and is not listed."""
     link_type: str
@@ -58,11 +64,15 @@ def _describe_project(project: Project) -> ProjectFacts:
     cache_dir = project.settings.cache_dir or os.path.join(project.dvc_dir, "cache")
     working = _working_links(_existing(cache_dir), os.path.join(project.dvc_dir, "tmp"))
     wanted = project.settings.cache_types
+    number, size, is_estimated = _cache_size(project)
     return ProjectFacts(
         root=project.root,
         kind=_kind(project),
         cache_dir=cache_dir,
         has_cache=os.path.isdir(cache_dir),
+        cache_objects=number,
+        cache_bytes=size,
+        is_estimated=is_estimated,
         cache_link_types=working,
         link_type=next((kind for kind in wanted if kind in working or kind == "copy"), "copy"),
         free_bytes=shutil.disk_usage(_existing(cache_dir)).free,
@@ -74,6 +84,21 @@ def _kind(project: Project) -> str:
     if project.git is None:
         return "dvc (no_scm)" if project.settings.no_scm else "dvc"
     return "dvc, git" if project.git.is_root(project.root) else "dvc (subdir), git"
+
+
+def _cache_size(project: Project) -> tuple[int, int, bool]:
+    """Objects, bytes, and whether the bytes are estimated: names are cheap to list, sizes are not."""
+    number, total, is_estimated = 0, 0, False
+    for hash_name in HashName:
+        cache = project.cache(hash_name)
+        oids = list(cache.list())
+        # Fan-out folders come one after the other, and md5 spreads objects over them without regard to size.
+        sample = oids[:_SAMPLE]
+        size = sum(cache.size(oid) or 0 for oid in sample)
+        if len(sample) < len(oids):
+            size, is_estimated = size * len(oids) // len(sample), True
+        number, total = number + len(oids), total + size
+    return number, total, is_estimated
 
 
 def _existing(folder: str) -> str:

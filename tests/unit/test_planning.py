@@ -219,21 +219,22 @@ def test_compare_names_each_kind() -> None:
     assert changes.renamed == (("old", "new"),)
 
 
-def test_an_unknown_content_is_modified_and_never_renamed() -> None:
-    changes = compare({"a": A, "b": None, "c": None}, {"a": None, "b": None, "d": None})
-    assert (changes.modified, changes.deleted, changes.added, changes.renamed) == (("a",), ("c",), ("d",), ())
+def test_what_one_side_could_not_list_is_unknown() -> None:
+    changes = compare({"d": A, "d/old": B, "e": C}, {"d": B, "d/new": B, "f": D}, unknown={"d"})
+    assert changes.unknown == ("d/new",)
+    assert (changes.modified, changes.deleted, changes.added, changes.renamed) == (("d",), ("e",), ("f",), ())
 
 
-listings = st.dictionaries(st.sampled_from("pqrstuvw"), st.none() | oids_few)
+listings = st.dictionaries(st.sampled_from("pqrstuvw"), oids_few)
 
 
 @given(listings, listings)
-def test_compare_accounts_for_every_path_once(old: dict[str, Oid | None], new: dict[str, Oid | None]) -> None:
+def test_compare_accounts_for_every_path_once(old: dict[str, Oid], new: dict[str, Oid]) -> None:
     changes = compare(old, new)
     sources, targets = [p[0] for p in changes.renamed], [p[1] for p in changes.renamed]
     assert sorted([*changes.added, *targets]) == sorted(new.keys() - old.keys())
     assert sorted([*changes.deleted, *sources]) == sorted(old.keys() - new.keys())
     assert list(changes.modified) == sorted(p for p in old.keys() & new.keys() if old[p] != new[p])
-    assert all(old[source] == new[target] is not None for source, target in changes.renamed)
-    left = {old[p] for p in changes.deleted} & {new[p] for p in changes.added} - {None}
+    assert all(old[source] == new[target] for source, target in changes.renamed)
+    left = {old[p] for p in changes.deleted} & {new[p] for p in changes.added}
     assert not left, "a pair of equal content was not told as renamed"

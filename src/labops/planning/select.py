@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fnmatch
 import re
 from collections.abc import Collection, Iterable, Sequence
 
@@ -103,11 +104,17 @@ def glob_pattern(text: str) -> re.Pattern[str]:
         elif text.startswith("**", at):
             out.append(".*")
             at += 2
-        elif text[at] == "[" and (end := text.find("]", at + 2)) > 0:
-            body = text[at + 1 : end].replace("\\", "\\\\")
-            out.append(f"[^{body[1:]}]" if body[0] in "!^" else f"[{body}]")
+        elif text[at] == "[" and (end := text.find("]", at + (3 if text[at + 1 : at + 2] in ("!", "^") else 2))) > 0:
+            out.append(f"(?!/){_one_of(text[at + 1 : end])}")
             at = end + 1
         else:
             out.append({"*": "[^/]*", "?": "[^/]"}.get(text[at], re.escape(text[at])))
             at += 1
     return re.compile("".join(out), re.DOTALL)
+
+
+def _one_of(body: str) -> str:
+    """The inside of `[…]` as a pattern, by the rules of `fnmatch`, which also knows `^` for `!`."""
+    negated = f"!{body[1:]}" if body[0] == "^" else body
+    whole = fnmatch.translate(f"[{negated}]")  # (?s:…)\Z
+    return whole[len("(?s:") : -len(r")\Z")]

@@ -15,8 +15,8 @@ from pathlib import Path
 
 import pytest
 
-from labops.drivers import lock as module
 from labops.drivers.lock import RepositoryLock, check_pipelines
+from labops.drivers.lock import repository as module
 from labops.errors import AccessDenied, Conflict, Corrupt, Unavailable
 
 DVC = os.environ.get("LABOPS_DVC") or shutil.which("dvc")

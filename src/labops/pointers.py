@@ -62,7 +62,11 @@ def save_stage_output(project: Project, tracked: Tracked, output: Output) -> str
             code="no-lock-file",
             hint=f"run it with dvc: dvc repro {tracked.address}",
         )
-    fs.write_atomic(project.absolute(lock), render_dvclock_update(text, tracked.stage, [output]).encode())
+    stages = load_stages(tracked.file, lambda path: read_workspace(project.root, path))
+    others = next(stage.outs for stage in stages if stage.stage == tracked.stage)
+    outs = [output if out.path == output.path else out for out in others]
+    text = render_dvclock_update(text, tracked.stage, [out for out in outs if out.oid is not None])
+    fs.write_atomic(project.absolute(lock), text.encode())
     return lock
 
 

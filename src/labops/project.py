@@ -79,8 +79,13 @@ class Project:
 
     @property
     def pointer_files(self) -> list[str]:
-        """The `.dvc` and `dvc.yaml` files there were when the project was first asked, sorted."""
+        """The `.dvc` and `dvc.yaml` files there are, sorted; looked for once, and again after `forget_files`."""
         return self._layout[1]
+
+    def forget_files(self) -> None:
+        """Pointer or ignore files came or went: look for them again when next asked."""
+        for name in ("_layout", "workspace"):
+            self.__dict__.pop(name, None)
 
     @functools.cached_property
     def _layout(self) -> tuple[IgnoreRules, list[str]]:

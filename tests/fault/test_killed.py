@@ -11,8 +11,10 @@ import random
 import shutil
 import signal
 import subprocess
+import tempfile
 import time
 from pathlib import Path
+from typing import IO
 
 import pytest
 
@@ -41,14 +43,16 @@ def pointer(files: dict[str, bytes]) -> str:
     return f"outs:\n- md5: {oid}\n  size: {size}\n  nfiles: {len(files)}\n  hash: md5\n  path: d\n"
 
 
-def start(box: Sandbox, *args: str, cwd: Path | None = None) -> subprocess.Popen[bytes]:
+def start(
+    box: Sandbox, *args: str, cwd: Path | None = None, stderr: int | IO[bytes] = subprocess.DEVNULL
+) -> subprocess.Popen[bytes]:
     return subprocess.Popen(
         [box.tool, *args],
         cwd=cwd or box.repo,
         env=box.env,
         stdin=subprocess.DEVNULL,
         stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
+        stderr=stderr,
         umask=UMASK,
         start_new_session=True,
     )
@@ -56,12 +60,17 @@ def start(box: Sandbox, *args: str, cwd: Path | None = None) -> subprocess.Popen
 
 def strike(box: Sandbox, after: float, blow: signal.Signals, *args: str) -> int:
     """Start a command and send it a signal at some moment, unless it ends before. Returns the exit code."""
-    process = start(box, *args)
-    try:
-        process.wait(timeout=after)
-    except subprocess.TimeoutExpired:
-        os.killpg(process.pid, blow)
-    return process.wait(timeout=60)
+    with tempfile.TemporaryFile() as stderr:
+        process = start(box, *args, stderr=stderr)
+        try:
+            process.wait(timeout=after)
+        except subprocess.TimeoutExpired:
+            os.killpg(process.pid, blow)
+        rc = process.wait(timeout=60)
+        stderr.seek(0)
+        said = stderr.read()
+    # Python answers 1 to a Ctrl-C that comes before the first line of any program.
+    return -blow if rc == 1 and b"import the site module" in said else rc
 
 
 def copy_world(template: Sandbox, root: Path) -> Sandbox:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import posixpath
 from collections.abc import Callable, Iterable, Iterator
+from typing import TYPE_CHECKING
 
 from labops.drivers import fs
 from labops.drivers.git import Git
@@ -12,6 +13,9 @@ from labops.errors import InvalidInput, NotFound
 from labops.formats.dvcfile import parse_dvcfile
 from labops.formats.ignore import IgnoreRules
 from labops.model import DvcFile, Output, Tracked
+
+if TYPE_CHECKING:
+    from labops.formats.dvclock import StageOutputs
 
 _POINTER_LIMIT = 64 << 20  # bytes; a pointer file has some hundred
 _NAMES = ("*.dvc", "dvc.yaml", ".dvcignore")
@@ -136,16 +140,21 @@ def _outputs(path: str, dvcfile: DvcFile) -> list[Tracked]:
     ]
 
 
-def _pipeline_outputs(path: str, read: Read) -> list[Tracked]:
+def load_stages(path: str, read: Read) -> list[StageOutputs]:
+    """The stages that the `dvc.yaml` at `path` defines."""
     from labops.formats.dvclock import parse_dvclock
 
     folder = posixpath.dirname(path)
     yaml_text = read(path)
     params = _params(folder, path, yaml_text or "", read)
+    stages = parse_dvclock(read(posixpath.join(folder, "dvc.lock")), yaml_text, name=path, params=params)
+    return [stage for stage in stages if stage.is_defined]
+
+
+def _pipeline_outputs(path: str, read: Read) -> list[Tracked]:
+    folder = posixpath.dirname(path)
     tracked = []
-    for stage in parse_dvclock(read(posixpath.join(folder, "dvc.lock")), yaml_text, name=path, params=params):
-        if not stage.is_defined:
-            continue
+    for stage in load_stages(path, read):
         base = posixpath.join(folder, stage.wdir)
         deps = tuple(_place(base, dep) for dep in stage.deps)
         for output in stage.outs:

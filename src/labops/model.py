@@ -376,13 +376,15 @@ class StatusRow(NamedTuple):
     """One difference that `lab status` reports.
 
     `file` is the DVC file (or `dvc.yaml:stage`), `kind` one of `changed outs`, `changed deps`,
-    `changed checksum`, `always changed`; `path` and `state` are empty for the last two.
+    `changed checksum`, `changed command`, `always changed`; `path` and `state` are empty for the last three.
     """
 
     file: str
     kind: str
     path: str = ""
     state: str = ""
+    param: str = ""
+    """The key that changed, where `path` is a file of parameters."""
 
 
 class CloudStatusRow(NamedTuple):

@@ -10,7 +10,7 @@ from labops.drivers import fs
 from labops.errors import InvalidInput, NotFound
 from labops.formats.dvcfile import parse_dvcfile, render_dvcfile
 from labops.formats.ignore import add_ignore_line
-from labops.index import read_workspace
+from labops.index import load_stages, read_workspace
 from labops.model import DvcFile, Output, Tracked, Tree
 from labops.project import Project
 
@@ -47,6 +47,8 @@ def save_output(project: Project, file: str, output: Output, *, is_plain: bool =
     if new == text:
         return False
     fs.write_atomic(project.absolute(file), new.encode())
+    if text is None:
+        project.forget_files()
     return True
 
 

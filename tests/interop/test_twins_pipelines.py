@@ -96,6 +96,69 @@ def test_changes_are_reported(twins):
     twins(script)
 
 
+READERS = """\
+stages:
+  one:
+    cmd: cp src o
+    deps: [src, data]
+    params: [lr, sub/p.yaml: [a.b, c], p.json: , p.toml: [t.u]]
+    outs: [o]
+  callback:
+    cmd: echo hi
+  silent:
+    cmd: cat src
+    deps: [src]
+  always:
+    cmd: echo 1 > always
+    always_changed: true
+    outs: [always]
+  ice:
+    cmd: cp src ice
+    deps: [src]
+    outs: [ice]
+    frozen: true
+  each:
+    foreach: [a, b]
+    do:
+      cmd: echo ${item} > ${item}
+      deps: [data/x]
+      outs: ["${item}"]
+"""
+
+
+def test_dependencies_are_reported(twins):
+    """Files, folders and parameters that stages read; stages without outputs, frozen and restless ones."""
+
+    def script(s: Sandbox) -> None:
+        s.init()
+        s.write("src", "1\n")
+        s.files("data", {"x": "1\n", "deep/y": "2\n"})
+        s.write("params.yaml", "lr: 1\nother: 2\n")
+        s.write("sub/p.yaml", "a: {b: 2}\nc: [1, 2]\n")
+        s.write("p.json", '{"x": 1}')
+        s.write("p.toml", "[t]\nu = 1\n")
+        s.write("dvc.yaml", READERS)
+        s.see("status", "--json")
+        s.dvc("repro", "-q", "-k", "--no-run-cache", ok=None)  # the frozen stage has nothing to show
+        s.delete(".dvc/cache/runs")
+        s.see("status", "--json")
+        s.write("src", "2\n")
+        s.write("data/deep/z", "3\n")
+        s.write("params.yaml", "lr: 1\nother: 3\n")
+        s.write("sub/p.yaml", "c: [1, 2, 3]\n")
+        s.write("p.json", '{"x": 2, "y": 1}')
+        s.delete("p.toml")
+        s.write("dvc.yaml", READERS.replace("cp src o", "cp  src o"))
+        s.see("status", "--json")
+        s.see("status", "--json", cwd="sub")
+        s.see("status", "--json", "silent")
+        s.see("status", "--json", "o")
+        s.delete("src", "data/x", "params.yaml")
+        s.see("status", "--json")
+
+    twins(script)
+
+
 def test_commit_of_a_stage(twins):
     def script(s: Sandbox) -> None:
         start(s)
@@ -103,6 +166,13 @@ def test_commit_of_a_stage(twins):
         s.run("commit", ok=False)
         s.run("commit", "-f", "each@a")
         s.see("status", "--json")
+        s.write("whole.txt", "edited\n")  # one of three outputs: the lock keeps the others
+        s.run("commit", "-f", "plain")
+        s.write("out/b", "new\n")
+        s.write("whole.txt", "once more\n")
+        s.run("commit", "-f")
+        assert s.see("status", "--json") == {}
+        s.delete(".dvc/cache/runs")  # runs are dvc's to remember
 
     twins(script)
 

@@ -123,6 +123,7 @@ def test_stages_expand_and_meet_their_lock() -> None:
     assert by_name["plain"] == StageOutputs(
         "plain",
         desc="hello",
+        is_command_changed=True,
         is_frozen=True,
         outs=(
             Output(

@@ -215,12 +215,14 @@ def status_document(rows: Iterable[StatusRow]) -> dict[str, list[object]]:
         if not row.path:
             kinds.append(row.kind)
             continue
-        for kind in kinds:
-            if isinstance(kind, dict) and row.kind in kind:
-                kind[row.kind][row.path] = row.state
-                break
+        paths = next((kind[row.kind] for kind in kinds if isinstance(kind, dict) and row.kind in kind), None)
+        if paths is None:
+            paths = {}
+            kinds.append({row.kind: paths})
+        if row.param:
+            paths.setdefault(row.path, {})[row.param] = row.state
         else:
-            kinds.append({row.kind: {row.path: row.state}})
+            paths[row.path] = row.state
     return document
 
 
@@ -235,7 +237,16 @@ def status_lines(rows: Iterable[StatusRow]) -> Iterator[str]:
             for name, states in kind.items():
                 yield f"\t{name}:"
                 for path, state in states.items():
-                    yield f"\t\t{_padded(state)}{path}"
+                    yield from _state_lines(path, state)
+
+
+def _state_lines(path: str, state: str | dict[str, str]) -> Iterator[str]:
+    if isinstance(state, str):
+        yield f"\t\t{_padded(state)}{path}"
+        return
+    yield f"\t\t{path}:"
+    for param, its_state in state.items():
+        yield f"\t\t\t{_padded(its_state)}{param}"
 
 
 def cloud_document(rows: Iterable[CloudStatusRow]) -> dict[str, str]:

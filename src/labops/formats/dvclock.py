@@ -6,7 +6,7 @@ import posixpath
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import cast
+from typing import NamedTuple, cast
 
 from labops.errors import NotFound
 from labops.formats import schema
@@ -16,7 +16,7 @@ from labops.formats.templates import expand_stages, vars_files
 from labops.formats.yamltext import load_yaml, update_with
 from labops.model import HashName, Oid, Output
 
-__all__ = ["StageOutputs", "parse_dvclock", "render_dvclock_update", "vars_files"]
+__all__ = ["Params", "StageOutputs", "parse_dvclock", "render_dvclock_update", "vars_files"]
 
 _CODE = "bad-dvc-lock"
 _STAGE = schema.record(
@@ -31,6 +31,14 @@ _STAGE = schema.record(
 _URL = re.compile(r"\w+://")
 _FLAGS = ("outs", "metrics", "plots")
 _OF_CONTENT = ("version_id", "cloud", "files")
+
+
+class Params(NamedTuple):
+    """The values of one file that a stage reads: `keys` (none: all of them), and those that `dvc.lock` knows."""
+
+    file: str
+    keys: tuple[str, ...] = ()
+    locked: Mapping[str, object] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +56,11 @@ class StageOutputs:
     is_frozen: bool = False
     is_defined: bool = True
     desc: str | None = None
+    locked_deps: tuple[Output, ...] = ()
+    """The `deps` with the content that the lock knows, as far as they are paths."""
+    params: tuple[Params, ...] = ()
+    is_always_changed: bool = False
+    is_command_changed: bool = False
 
 
 def parse_dvclock(
@@ -120,21 +133,46 @@ def _defined_stage(stage: str, body: Mapping[str, object], lock: Mapping[str, ob
     for kind in _FLAGS:
         for path, flags in _merged_flags(body.get(kind)).items():
             outs.append(_output(path, flags, locked.get(_normal(path))))
-    deps = body.get("deps")
+    deps = [dep for dep in _items(body.get("deps")) if isinstance(dep, str)]
+    known = {_normal(str(dep["path"])): dep for dep in _mappings(lock.get("deps"))}
+    params = _params(body.get("params"), lock.get("params"))
     return StageOutputs(
         stage,
         wdir=posixpath.normpath(str(body.get("wdir") or ".")),
         outs=tuple(outs),
-        deps=tuple(str(dep) for dep in deps) if isinstance(deps, list) else (),
+        deps=tuple(deps),
         is_frozen=body.get("frozen") is True,
         desc=_text(body.get("desc")),
+        locked_deps=tuple(_locked_dep(dep, known.get(_normal(dep))) for dep in deps if not _URL.match(dep)),
+        params=params,
+        is_always_changed=body.get("always_changed") is True or not (body.get("deps") or params or outs),
+        is_command_changed="cmd" in body and bool(lock) and body["cmd"] != lock.get("cmd"),
     )
+
+
+def _locked_dep(path: str, lock: Mapping[str, object] | None) -> Output:
+    return _locked_output(lock)._replace(path=path) if lock else Output(path)
+
+
+def _params(items: object, locks: object) -> tuple[Params, ...]:
+    """`lr` is a key of `params.yaml`, `{file: [keys]}` names its own."""
+    keys: dict[str, list[str]] = {}
+    for item in _items(items):
+        pairs = item.items() if isinstance(item, Mapping) else (("params.yaml", [item]),)
+        for file, wanted in pairs:
+            keys.setdefault(str(file), []).extend(map(str, _items(wanted)))
+    known = locks if isinstance(locks, Mapping) else {}
+    return tuple(Params(file, tuple(wanted), known.get(file)) for file, wanted in keys.items())
+
+
+def _items(value: object) -> list[object]:
+    return value if isinstance(value, list) else []
 
 
 def _merged_flags(items: object) -> dict[str, dict[str, object]]:
     """Path → flags for a list of `path` and `{path: {flag: value}}`; a path named twice has both sets."""
     merged: dict[str, dict[str, object]] = {}
-    for item in items if isinstance(items, list) else ():
+    for item in _items(items):
         pairs = item.items() if isinstance(item, Mapping) else ((item, {}),)
         for path, flags in pairs:
             merged.setdefault(str(path), {}).update(flags if isinstance(flags, Mapping) else {})

@@ -1,10 +1,11 @@
 """`dvc.yaml` with its `${…}`, `foreach` and `matrix` written out: which stages there are, and their paths.
 
-The rules are those of `dvc/parsing`; only what decides where outputs lie is looked at, never `cmd`.
+The rules are those of `dvc/parsing`. A `cmd` that cannot be resolved by them is left out: it is only compared.
 """
 
 from __future__ import annotations
 
+import contextlib
 import posixpath
 import re
 from collections.abc import Iterator, Mapping
@@ -19,7 +20,7 @@ CODE = "bad-dvc-yaml"
 
 _PARAMS = "params.yaml"
 _EXPRESSION = re.compile(r"(?<!\\)\$\{(.*?)\}")
-_KEYS = ("wdir", "deps", "outs", "metrics", "plots", "frozen", "desc")
+_KEYS = ("wdir", "deps", "params", "outs", "metrics", "plots", "frozen", "always_changed", "desc")
 _MAX_STAGES = 100_000
 """A matrix that gives more stages than this is a mistake or an attack."""
 
@@ -121,7 +122,10 @@ def _resolved_stage(body: Mapping[str, object], names: _Names, params: Mapping[s
         wdir = _to_text(_resolve(body.get("wdir") or "", names))
         _add_vars(values, _items(body["vars"]), wdir, params)
         names = names._replace(values=values)
-    return {key: _resolve(body[key], names) for key in _KEYS if key in body}
+    resolved = {key: _resolve(body[key], names) for key in _KEYS if key in body}
+    with contextlib.suppress(InvalidInput):  # dvc writes a whole mapping out as options; nobody else need know how
+        resolved["cmd"] = _resolve(body.get("cmd"), names)
+    return resolved
 
 
 def _body(definition: object) -> Mapping[str, object]:

@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+import itertools
+import os
 import posixpath
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING
 
 from labops.errors import Corrupt, InvalidInput, NotFound
 from labops.model import CloudStatusRow, OnEvent, Selected, Selection, StatusRow, Tracked, ignore, is_tree_oid
 from labops.project import Project
 from labops.survey import Survey, survey
+
+if TYPE_CHECKING:
+    from labops.pipelines import Stage
 
 _MANY_FILES = 256
 """From here on, looking at the 256 folders of the cache costs less than asking for each object."""
@@ -31,25 +37,57 @@ def status(
             code="bad-status-options",
             hint="add --cloud (or -r NAME), or leave out --all-branches, --all-tags and --all-commits",
         )
+    tracked = project.tracked()
+    stages = _stages(project, tracked)
+    bare = [target for target in selection.targets if target in stages and not stages[target].facts.outs]
+    targets = tuple(target for target in selection.targets if target not in bare)
+    selected = project.select(selection._replace(targets=targets), tracked) if targets or not bare else ()
     rows: list[StatusRow] = []
-    seen_files: set[str] = set()
-    for item in project.select(selection):
-        tracked = item.tracked
-        if tracked.is_import and tracked.file not in seen_files:
-            seen_files.add(tracked.file)
-            rows += _checksum_rows(project, tracked)
-        state = _state(project, item, on_event)
-        if state:
-            address = _shown_address(project, tracked)
-            rows.append(StatusRow(address, "changed outs", project.shown(tracked.path), state))
+    for address, items in itertools.groupby(selected, key=lambda item: _shown_address(project, item.tracked)):
+        rows += _stage_rows(project, address, list(items), stages.pop(address, None), on_event)
+    for address, stage in stages.items():
+        if not stage.facts.outs and (address in bare or not selection.targets):
+            rows += _stage_rows(project, address, [], stage, on_event)
     return tuple(rows)
 
 
+def _stages(project: Project, tracked: Sequence[Tracked]) -> dict[str, Stage]:
+    """The stages of pipelines by the names that people know from here."""
+    if not any(item.stage for item in tracked) and not os.path.exists(project.absolute("dvc.yaml")):
+        return {}
+    from labops import pipelines  # few projects have one
+
+    stages = pipelines.load_stages(project, tracked)
+    return {_address(project, stage.file, stage.facts.stage): stage for stage in stages}
+
+
+def _stage_rows(
+    project: Project, address: str, items: Sequence[Selected], stage: Stage | None, on_event: OnEvent
+) -> Iterator[StatusRow]:
+    """What changed about one DVC file or stage, in dvc's order."""
+    if stage is not None:
+        from labops.pipelines import changed_deps, changed_stage
+
+        yield from changed_deps(project, stage, address, on_event=on_event)
+    if items and items[0].tracked.is_import:
+        yield from _checksum_rows(project, items[0].tracked)
+    for item in items:
+        state = _state(project, item, on_event)
+        if state:
+            yield StatusRow(address, "changed outs", project.shown(item.tracked.path), state)
+    if stage is not None:
+        yield from changed_stage(stage, address)
+
+
 def _shown_address(project: Project, tracked: Tracked) -> str:
-    if not tracked.stage:
-        return project.shown(tracked.file)
-    file = project.shown(tracked.file)
-    return tracked.stage if file == "dvc.yaml" else f"{file}:{tracked.stage}"
+    return _address(project, tracked.file, tracked.stage)
+
+
+def _address(project: Project, file: str, stage: str) -> str:
+    shown = project.shown(file)
+    if not stage:
+        return shown
+    return stage if shown == "dvc.yaml" else f"{shown}:{stage}"
 
 
 def _checksum_rows(project: Project, tracked: Tracked) -> Iterator[StatusRow]:

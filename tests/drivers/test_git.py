@@ -7,8 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from labops.drivers import git as module
-from labops.drivers.git import Git
+from labops.drivers.git import Git, repository, running
 from labops.errors import AccessDenied, Conflict, LabError, NotFound
 
 ODD = ["a b", "ü", "tab\there", "new\nline", os.fsdecode(b"\xff\xfe"), "-dash", "*.star", ":(top)x", '"q"']
@@ -66,7 +65,7 @@ def test_odd_names_survive(repo, git_repo, name):
     (git_repo / name).write_text("x")
     repo.stage([name])
     assert repo.tracked([name, "absent"]) == {name}
-    tree = repo._text("write-tree")
+    tree = running.text(repo.root, "write-tree")
     assert list(repo.files_at(tree)) == [name]
     assert repo.list_files(["*"]) == [name]
 
@@ -80,7 +79,7 @@ def test_stage_takes_ignored_files_and_deletions(repo, git_repo, run_git):
 
 
 def test_a_held_index_lock_is_a_conflict(repo, git_repo, monkeypatch):
-    monkeypatch.setattr(module, "_INDEX_LOCK_TRIES", 2)
+    monkeypatch.setattr(repository, "_INDEX_LOCK_TRIES", 2)
     (git_repo / "f").write_text("x")
     (git_repo / ".git" / "index.lock").touch()
     with pytest.raises(Conflict) as caught:
@@ -108,7 +107,7 @@ def test_tracked_folders_and_many_paths(repo, git_repo, run_git, monkeypatch):
     commit(run_git, git_repo / "d" / "e" / "f")
     wanted = {"d", "d/e", "d/e/f", str(git_repo / "d"), "."}
     assert repo.tracked([*wanted, "d/e/f/g", "other", "../x"]) == wanted
-    monkeypatch.setattr(module, "_ARGV_BYTES", 0)
+    monkeypatch.setattr(repository, "_ARGV_BYTES", 0)
     assert repo.tracked([*wanted, "other"]) == wanted
 
 
@@ -207,7 +206,7 @@ def test_a_shallow_clone_says_so(repo, git_repo, run_git, tmp_path_factory):
     ],
 )
 def test_failures_in_our_words(stderr, error, code):
-    translated = module._translate("/r", "log", stderr.encode())
+    translated = running.translate("/r", "log", stderr.encode())
     assert isinstance(translated, error)
     assert translated.code == code
     assert "fatal:" not in translated.message

@@ -1,4 +1,4 @@
-"""Ask git by subprocess: read history and the index, stage files. Never rewrites history.
+"""One git repository: its files, its index, its revisions. Never rewrites history.
 
 Every call runs in the repository that `Git.root` names, whatever `GIT_DIR` a hook or a shell has exported,
 with English messages and without prompts. Names travel NUL-separated as bytes and come back as `str` with
@@ -14,20 +14,11 @@ from collections.abc import Iterable, Iterator, Sequence
 from itertools import islice
 from typing import TYPE_CHECKING, NamedTuple
 
-from labops.errors import AccessDenied, Conflict, Corrupt, InvalidInput, LabError, NoSpace, NotFound
+from labops.drivers.git import running as git
+from labops.errors import Conflict, LabError, NotFound
 
 if TYPE_CHECKING:
     from subprocess import Popen
-
-# `git rev-parse --local-env-vars`, less the three through which people pass configuration (safe.directory in
-# a container, say). A hook exports the others for *its* repository, which need not be ours.
-_REPOSITORY_VARIABLES = frozenset({
-    "GIT_ALTERNATE_OBJECT_DIRECTORIES", "GIT_CONFIG", "GIT_OBJECT_DIRECTORY", "GIT_DIR", "GIT_WORK_TREE",
-    "GIT_IMPLICIT_WORK_TREE", "GIT_GRAFT_FILE", "GIT_INDEX_FILE", "GIT_NO_REPLACE_OBJECTS",
-    "GIT_REPLACE_REF_BASE", "GIT_PREFIX", "GIT_SHALLOW_FILE", "GIT_COMMON_DIR", "GIT_INTERNAL_SUPER_PREFIX",
-    "GIT_NAMESPACE", "GIT_LITERAL_PATHSPECS", "GIT_GLOB_PATHSPECS", "GIT_NOGLOB_PATHSPECS",
-    "GIT_ICASE_PATHSPECS", "LANGUAGE",
-})  # fmt: skip
 
 _INDEX_LOCK_TRIES = 10
 _INDEX_LOCK_PAUSE_SECONDS = 0.1
@@ -44,67 +35,10 @@ class Revision(NamedTuple):
     names: tuple[str, ...]
 
 
-class _Rule(NamedTuple):
-    pattern: str
-    error: type[LabError]
-    code: str
-    message: str
-    hint: str
-
-
-def _rule(pattern: str, error: type[LabError], code: str, message: str, hint: str = "") -> _Rule:
-    return _Rule(pattern, error, code, message, hint)
-
-
-# First match wins. `{root}` and `{line}` (git's own first `fatal:` line) are filled in.
-_RULES = (
-    _rule(
-        r"detected dubious ownership|safe\.directory", AccessDenied, "git-dubious-ownership",
-        "git does not trust '{root}', because another user owns it",
-        "git config --global --add safe.directory '{root}'",
-    ),
-    _rule(
-        r"index\.lock'?: File exists", Conflict, "git-index-locked",
-        "another git command is working on the index of '{root}'",
-        "wait for it; when none is running, remove '{root}/.git/index.lock'",
-    ),
-    _rule(r"not a git repository|must be run in a work tree", NotFound, "not-a-git-repository",
-          "'{root}' is not a git repository", "git init"),
-    _rule(r"no space left|disk quota exceeded", NoSpace, "no-space", "no room to write in '{root}'"),
-    _rule(r"permission denied|read-only file system|insufficient permission", AccessDenied, "git-denied",
-          "git cannot write in '{root}': {line}"),
-    _rule(r"unknown revision|bad revision|(not a valid|invalid) object name|needed a single revision",
-          NotFound, "unknown-revision", "git does not know that revision: {line}", "git fetch --all --tags"),
-    _rule(r"did not match any file", NotFound, "git-no-such-path", "git finds no such file: {line}"),
-    _rule(r"beyond a symbolic link|is outside repository|in submodule", InvalidInput, "git-outside",
-          "the path does not belong to '{root}': {line}"),
-    _rule(r"corrupt|is empty|bad object|bad signature|missing blob|unable to read|inflate|hash mismatch",
-          Corrupt, "git-corrupt", "the git repository '{root}' is damaged: {line}", "git fsck"),
-)  # fmt: skip
-
 _UNREACHABLE_PATH = re.compile(
     r"pathspec '(?P<a>.*)' is (?:beyond a symbolic link|in submodule)|: '(?P<b>.*)' is outside repository",
     re.IGNORECASE | re.DOTALL,
 )
-
-
-def _translate(root: str, command: str, stderr: bytes) -> LabError:
-    """The error for a git that failed; the message never carries more than git's first line."""
-    text = os.fsdecode(stderr).strip()
-    lines = text.splitlines() or ["no message"]
-    line = next((item for item in lines if item.startswith(("fatal:", "error:"))), lines[0])
-    line = line.partition(": ")[2] if line.startswith(("fatal: ", "error: ")) else line
-    for rule in _RULES:
-        if re.search(rule.pattern, text, re.IGNORECASE):
-            message = rule.message.replace("{root}", root).replace("{line}", line)
-            return rule.error(message, code=rule.code, hint=rule.hint.replace("{root}", root))
-    return LabError(f"'git {command}' failed: {line}", code="git-failed")
-
-
-def _environment() -> dict[str, str]:
-    kept = {name: value for name, value in os.environ.items() if name not in _REPOSITORY_VARIABLES}
-    quiet = {"LC_ALL": "C", "GIT_TERMINAL_PROMPT": "0", "GIT_PAGER": "cat", "GIT_OPTIONAL_LOCKS": "0"}
-    return kept | quiet
 
 
 def _is_git_root(folder: str) -> bool:
@@ -148,7 +82,7 @@ class Git:
     @property
     def is_shallow(self) -> bool:
         """True when history is cut off: what is reachable cannot be known in full."""
-        return self._text("rev-parse", "--is-shallow-repository") == "true"
+        return git.text(self.root, "rev-parse", "--is-shallow-repository") == "true"
 
     # -- the index ------------------------------------------------------------------------------------
 
@@ -164,7 +98,7 @@ class Git:
         command = ("--literal-pathspecs", "add", "--force", "--pathspec-from-file=-", "--pathspec-file-nul")
         for attempt in range(1, _INDEX_LOCK_TRIES + 1):
             try:
-                self._run(*command, stdin=wanted)
+                git.run(self.root, *command, stdin=wanted)
             except Conflict:
                 if attempt == _INDEX_LOCK_TRIES:
                     raise
@@ -181,13 +115,13 @@ class Git:
         pending = [path for path in dict.fromkeys(paths) if self._is_inside(path)]
         while pending:
             stdin = b"".join(os.fsencode(path) + b"\0" for path in pending)
-            done = self._popen_run("check-ignore", "--no-index", "-z", "--stdin", stdin=stdin)
+            done = git.try_run(self.root, "check-ignore", "--no-index", "-z", "--stdin", stdin=stdin)
             if done[0] in (0, 1):
                 return {os.fsdecode(name) for name in done[1].split(b"\0") if name}
             refused = _UNREACHABLE_PATH.search(os.fsdecode(done[2]))
             name = (refused["a"] or refused["b"]) if refused else None
             if name not in pending:
-                raise _translate(self.root, "check-ignore", done[2])
+                raise git.translate(self.root, "check-ignore", done[2])
             pending.remove(name)
         return set()
 
@@ -200,7 +134,7 @@ class Git:
         if sum(map(len, specs)) > _ARGV_BYTES:
             specs = []
         found: set[str] = set()
-        names = self._names("--literal-pathspecs", "ls-files", "-z", "--cached", "--", *specs)
+        names = git.names(self.root, "--literal-pathspecs", "ls-files", "-z", "--cached", "--", *specs)
         for name in names:
             while name and name not in found:
                 found.add(name)
@@ -216,24 +150,26 @@ class Git:
         base = self._relative(under) if under else ""
         base = "" if base == "." else base
         specs = [f":(glob)**/{pattern}" for pattern in patterns]
-        names = self._names(
-            "-C", base or ".", "ls-files", "-z", "--cached", "--others", "--exclude-standard", "--", *specs
+        found = git.names(
+            self.root, "-C", base or ".", "ls-files", "-z", "--cached", "--others", "--exclude-standard", "--", *specs
         )
         prefix = f"{base}/" if base else ""
-        return sorted({prefix + name for name in names if not name.endswith("/")})
+        return sorted({prefix + name for name in found if not name.endswith("/")})
 
     def untracked(self, under: str = "") -> list[str]:
         """Files below `under` that git neither tracks nor ignores, in git's order."""
-        names = self._names("ls-files", "-z", "--others", "--exclude-standard", "--full-name", "--", under or ".")
+        names = git.names(
+            self.root, "ls-files", "-z", "--others", "--exclude-standard", "--full-name", "--", under or "."
+        )
         return [name for name in names if name]
 
     # -- history --------------------------------------------------------------------------------------
 
     def head(self) -> str | None:
         """The commit that HEAD names, or None before the first commit."""
-        code, out, err = self._popen_run("rev-parse", "--verify", "-q", "HEAD^{commit}")
+        code, out, err = git.try_run(self.root, "rev-parse", "--verify", "-q", "HEAD^{commit}")
         if code and err.strip():
-            raise _translate(self.root, "rev-parse", err)
+            raise git.translate(self.root, "rev-parse", err)
         return out.decode("ascii").strip() or None
 
     def resolve(self, rev: str) -> str:
@@ -242,11 +178,11 @@ class Git:
         Raises `NotFound` (`unknown-revision`).
         """
         if rev and not rev.startswith("-") and "\0" not in rev:
-            code, out, err = self._popen_run("rev-parse", "--verify", "-q", f"{rev}^{{commit}}")
+            code, out, err = git.try_run(self.root, "rev-parse", "--verify", "-q", f"{rev}^{{commit}}")
             if code == 0:
                 return out.decode("ascii").strip()
             if b"dubious ownership" in err or b"not a git repository" in err:
-                raise _translate(self.root, "rev-parse", err)
+                raise git.translate(self.root, "rev-parse", err)
             refs = [ref for ref in self._refs("refs/remotes") if ref.split("/", 3)[3:] == [rev]]
             found = set(self._commits_of(refs).values())
             if len(found) == 1:
@@ -269,14 +205,14 @@ class Git:
             names.setdefault(sha, []).append(ref.split("/", 2)[2])
         if all_commits:
             start = ["HEAD"] if self.head() else []
-            for line in self._text("rev-list", *start, "--branches", "--tags", "--remotes").splitlines():
+            for line in git.text(self.root, "rev-list", *start, "--branches", "--tags", "--remotes").splitlines():
                 names.setdefault(line, [])
         return [Revision(sha, tuple(known) or (sha[:7],)) for sha, known in names.items()]
 
     def files_at(self, rev: str, suffixes: tuple[str, ...] = ("",)) -> dict[str, str]:
         """Path → blob id of the regular files at `rev` whose path ends with one of `suffixes`."""
         files: dict[str, str] = {}
-        for row in self._names("ls-tree", "-r", "-z", "--full-tree", rev):
+        for row in git.names(self.root, "ls-tree", "-r", "-z", "--full-tree", rev):
             facts, _, path = row.partition("\t")
             mode, kind, sha = facts.split(" ")
             if kind == "blob" and mode != "120000" and path.endswith(suffixes):
@@ -292,7 +228,7 @@ class Git:
         batch = list(islice(remaining, _BATCH))
         if not batch:
             return
-        process = self._popen("cat-file", "--batch")
+        process = git.popen(self.root, "cat-file", "--batch")
         try:
             while batch:
                 yield from self._read_batch(process, batch)
@@ -327,22 +263,20 @@ class Git:
 
     def _died(self, process: Popen[bytes]) -> LabError:
         assert process.stderr is not None
-        return _translate(self.root, "cat-file", process.stderr.read())
+        return git.translate(self.root, "cat-file", process.stderr.read())
 
     def _refs(self, under: str) -> list[str]:
-        return self._text("for-each-ref", "--format=%(refname)", under).splitlines()
+        return git.text(self.root, "for-each-ref", "--format=%(refname)", under).splitlines()
 
     def _commits_of(self, refs: Sequence[str]) -> dict[str, str]:
         """Ref → commit for the refs that lead to one, through any number of tag objects, by one call."""
         if not refs:
             return {}
         stdin = b"".join(os.fsencode(f"{ref}^{{commit}}\n") for ref in refs)
-        lines = self._run("cat-file", "--batch-check=%(objectname)", stdin=stdin).splitlines()
+        lines = git.run(self.root, "cat-file", "--batch-check=%(objectname)", stdin=stdin).splitlines()
         answers = (line.decode("ascii", "replace") for line in lines)
         # A ref that leads to no commit is answered in words ("… missing"), with a line of its own.
         return {ref: sha for ref, sha in zip(refs, answers, strict=False) if " " not in sha}
-
-    # -- running git ----------------------------------------------------------------------------------
 
     def _is_inside(self, path: str) -> bool:
         if not path or "\0" in path:
@@ -353,33 +287,3 @@ class Git:
     def _relative(self, path: str) -> str:
         """`path` relative to the root, without resolving symlinks or a final `/`."""
         return os.path.relpath(os.path.join(self.root, path), self.root).replace(os.sep, "/")
-
-    def _names(self, *arguments: str) -> list[str]:
-        return [os.fsdecode(name) for name in self._run(*arguments).split(b"\0") if name]
-
-    def _text(self, *arguments: str) -> str:
-        return os.fsdecode(self._run(*arguments)).strip()
-
-    def _run(self, *arguments: str, stdin: bytes = b"") -> bytes:
-        """Standard output of git, or the translated error."""
-        code, out, err = self._popen_run(*arguments, stdin=stdin)
-        if code:
-            command = next((word for word in arguments if not word.startswith("-")), "")
-            raise _translate(self.root, command, err)
-        return out
-
-    def _popen_run(self, *arguments: str, stdin: bytes = b"") -> tuple[int, bytes, bytes]:
-        with self._popen(*arguments) as process:
-            out, err = process.communicate(stdin)
-        return process.returncode, out, err
-
-    def _popen(self, *arguments: str) -> Popen[bytes]:
-        from subprocess import PIPE, Popen  # 5 ms that `lab --help` need not pay
-
-        try:
-            return Popen(["git", "-C", self.root, *arguments], stdin=PIPE, stdout=PIPE, stderr=PIPE, env=_environment())
-        except FileNotFoundError as error:
-            hint = "install git (https://git-scm.com), or use `lab init --no-scm`"
-            raise NotFound("the 'git' command is not installed", code="git-missing", hint=hint) from error
-        except PermissionError as error:
-            raise AccessDenied("the 'git' command cannot be run", code="git-missing") from error

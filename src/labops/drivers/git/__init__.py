@@ -1,0 +1,5 @@
+"""git, by subprocess: the one room that runs it. `Git` is a repository; the other modules do one thing with it."""
+
+from labops.drivers.git.repository import Git, Revision
+
+__all__ = ["Git", "Revision"]

@@ -327,7 +327,7 @@ def test_progress_adds_up_and_waits(monkeypatch):
 
 def test_bars_draw():
     from labops.cli.bars import Bars, _facts
-    from labops.cli.progress import Phase
+    from labops.cli.phases import Phase
 
     phase = Phase("download", 3, 3000)
     phase.count, phase.size = 1, 1500

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from rich.console import Console, ConsoleOptions
 from rich.progress import BarColumn, Progress, SpinnerColumn, TaskID, TextColumn, TimeRemainingColumn
 
-from labops.cli.progress import Phase
+from labops.cli.phases import Phase
 from labops.cli.words import human_size
 
 _ECHO_WIDTH = 3

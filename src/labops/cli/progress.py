@@ -6,6 +6,7 @@ import threading
 import time
 from typing import TYPE_CHECKING, Self
 
+from labops.cli.phases import Phase
 from labops.model import Event
 
 if TYPE_CHECKING:
@@ -13,18 +14,6 @@ if TYPE_CHECKING:
 
 DELAY_SECONDS = 0.3
 """A phase shorter than this is over before anyone reads about it, so nothing is drawn or imported."""
-
-
-class Phase:
-    """The running totals of one phase: items and bytes, done and expected."""
-
-    def __init__(self, name: str, total: int | None, total_size: int | None) -> None:
-        self.name = name
-        self.total = total
-        self.total_size = total_size
-        self.count = 0
-        self.size = 0
-        self.started = time.monotonic()
 
 
 class Progress:

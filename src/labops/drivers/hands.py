@@ -9,8 +9,10 @@ from __future__ import annotations
 import threading
 from collections import deque
 from collections.abc import Callable, Collection, Iterable, Iterator
-from concurrent.futures import Future, as_completed
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
+
+if TYPE_CHECKING:
+    from concurrent.futures import Future
 
 _T = TypeVar("_T")
 _R = TypeVar("_R")
@@ -45,6 +47,8 @@ class Hands:
 
     def submit(self, call: Callable[..., _R], *arguments: Any) -> Future[_R]:
         """The future of `call(*arguments)`. After `close` nothing more may be submitted."""
+        from concurrent.futures import Future  # 10 ms (it logs) that commands without a network need not pay
+
         future: Future[_R] = Future()
         with self._changed:
             assert not self._is_closed
@@ -87,6 +91,8 @@ def each_ready(call: Callable[[_T], _R], items: Iterable[_T], *, most: int, name
 
     Whoever is interrupted while waiting leaves at once: calls under way end on their own.
     """
+    from concurrent.futures import as_completed
+
     todo = list(items)
     if not todo:
         return

@@ -12,7 +12,6 @@ import errno
 import json
 import math
 import os
-import random
 import re
 import time
 from collections.abc import Callable
@@ -119,7 +118,7 @@ class RepositoryLock:
                 has_told = True
                 self._on_wait(self._strategy.holder())
             # An uneven pause: two waiters must not meet again and again.
-            time.sleep(0.05 + random.random() * 0.1)  # noqa: S311 (nothing is protected by this number)
+            time.sleep(0.05 + os.urandom(1)[0] / 2560)
 
     def _busy(self) -> Conflict:
         holder = self._strategy.holder()
@@ -267,7 +266,7 @@ class _LinkLock:
     def __init__(self, path: str, note: _Note) -> None:
         self._path = path
         self._note = note
-        nonce = random.getrandbits(62)
+        nonce = int.from_bytes(os.urandom(8), "big")
         self._claim = f"{path}|{_hostname()}|{os.getpid()}|{nonce}"
 
     def try_take(self) -> bool:

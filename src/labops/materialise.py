@@ -188,6 +188,7 @@ def _apply(project: Project, done: Materialised, placement: Placement, on_event:
     makers = {step.oid for step in steps if step.oid and step.action in (Action.CREATE, Action.REPLACE)}
     bad = _verify(cache, makers, on_event)
     rows: Rows = {}
+    first = len(done.outcomes)
     for is_deletion, run in itertools.groupby(steps, key=lambda step: step.action is Action.DELETE):
         if is_deletion:
             done.outcomes += _delete(project, placement, list(run))
@@ -202,7 +203,8 @@ def _apply(project: Project, done: Materialised, placement: Placement, on_event:
         done.outcomes += _make(project, cache, placement, able, rows, on_event)
     if placement.is_dir and not placement.want and not placement.plan.of(Action.MISSING):
         project.workspace.make_folder(project.absolute(placement.name))
-    _remember(project, placement, rows)
+    is_done = not any(outcome.error for outcome in done.outcomes[first:])
+    _remember(project, placement, rows, is_done=is_done)
 
 
 def _missing(placement: Placement, step: Step) -> NotFound:
@@ -267,12 +269,15 @@ def _location(project: Project, placement: Placement, step: Step) -> str:
     return f"{top}/{step.path}" if step.path else top
 
 
-def _remember(project: Project, placement: Placement, rows: Rows) -> None:
-    """Record what was just written beside what was seen before, so that the next command need not read it."""
+def _remember(project: Project, placement: Placement, rows: Rows, *, is_done: bool) -> None:
+    """Record what was just written beside what was seen before, so that the next command need not read it.
+
+    A file that could not be placed is still the one seen before: only when all `is_done` is this the tree.
+    """
     output = placement.selected.tracked.output
     clock_ns = project.state.clock_ns()
     scan = project.workspace.scan(project.absolute(placement.name))
     recall = Recall.of_rows(scan, placement.survey.recall.rows() | rows)
-    is_whole = not recall.unknown and not placement.plan.of(Action.MISSING) and placement.selected.is_whole
+    is_whole = is_done and not recall.unknown and placement.selected.is_whole
     tree_oid = output.oid if is_whole and output.oid and len(placement.want) == scan.nfiles else ""
     project.state.save(placement.name, output.hash_name, recall.table(tree_oid, clock_ns))

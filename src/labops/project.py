@@ -41,11 +41,13 @@ class Project:
         *,
         wait_for_lock: bool = False,
         on_wait: Callable[[str], None] | None = None,
+        is_looking: bool = False,
     ) -> None:
         self.root = root
         self.settings = settings
+        self.is_looking = is_looking
         self.dvc_dir = os.path.join(root, ".dvc")
-        self.state = State(os.path.join(self.dvc_dir, "tmp", "lab"))
+        self.state = State(os.path.join(self.dvc_dir, "tmp", "lab"), is_looking=is_looking)
         self._wait_for_lock = wait_for_lock
         self._on_wait = on_wait
 
@@ -66,6 +68,10 @@ class Project:
                 hint="go to a cloned one, or make one here with: lab init",
             )
         return cls(root, load_settings(root), wait_for_lock=wait_for_lock, on_wait=on_wait)
+
+    def looking(self) -> Self:
+        """The same project for a dry run: it takes no lock, and its places note nothing and mend nothing."""
+        return type(self)(self.root, self.settings, is_looking=True)
 
     @functools.cached_property
     def git(self) -> Git | None:
@@ -119,6 +125,7 @@ class Project:
             link_types=self.settings.cache_types,
             is_shared=self.settings.cache_shared_group,
             notes=self._cache_notes(root),
+            is_looking=self.is_looking,
         )
 
     def _cache_notes(self, root: str) -> str:
@@ -162,14 +169,18 @@ class Project:
         from labops.places.remote import open_remote
 
         folder = os.path.join(self.state.folder, "remotes")
-        return open_remote(self.remote_settings(name), hash_name, state_dir=folder)
+        return open_remote(self.remote_settings(name), hash_name, state_dir=folder, is_looking=self.is_looking)
 
     @contextlib.contextmanager
     def lock(self, paths: Sequence[str] = ()) -> Iterator[None]:
         """Hold dvc's repository lock; `paths` (absolute) must not be in use by a running pipeline.
 
         Like any dvc command, puts back what is missing in `.dvc/.gitignore`: secrets and objects stay out of git.
+        A project that is only `looking` takes no lock, as `status` takes none.
         """
+        if self.is_looking:
+            yield
+            return
         from labops.drivers.lock import FOREVER, WAIT_SECONDS, Holder, RepositoryLock, check_pipelines
 
         def tell(holder: Holder) -> None:

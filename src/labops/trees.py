@@ -55,7 +55,10 @@ class Trees:
 
 
 def fetch_tree(project: Project, item: Tracked, *, on_event: OnEvent = ignore) -> Tree:
-    """The tree of a tracked folder, its listing brought into the cache where absent; raises what prevents it."""
+    """The tree of a tracked folder; raises what prevents it.
+
+    Its listing is brought into the cache where absent, unless the project is only looking.
+    """
     output = item.output
     assert output.oid is not None
     cache = project.cache(output.hash_name)
@@ -67,6 +70,8 @@ def fetch_tree(project: Project, item: Tracked, *, on_event: OnEvent = ignore) -
     found = trees.get(output.oid)
     if isinstance(found, LabError):
         raise found
+    if project.is_looking:
+        return found
     with cache.batch() as batch:
         for oid, (_, data) in trees.fetched.items():
             batch.store_bytes(oid, data)

@@ -51,6 +51,24 @@ def without_listing(world: World) -> None:
     world.write("d", NEW)
 
 
+def with_damaged_listing(world: World) -> None:
+    """The folder is gone, and so is the sense of its listing in the cache."""
+    gone(world)
+    for path in world.cache.rglob("*.dir"):
+        path.chmod(0o644)
+        path.write_bytes(b"[]")
+
+
+def with_unmarked_objects(world: World) -> None:
+    """Pushed by somebody whose objects are not marked as verified."""
+    push(Project.find())
+    for path in (world.store / "files").rglob("*"):
+        if path.is_file():
+            path.chmod(0o644)
+    world.write("d", NEW)
+    add(Project.find(), ["d"])
+
+
 def fresh(world: World) -> None:
     """Nothing is tracked yet."""
     (world.repo / "d.dvc").unlink()
@@ -73,6 +91,8 @@ CASES: dict[str, tuple[Callable[[World], None], Callable[[Project], Report]]] = 
     "checkout": (gone, lambda project: checkout(project, dry_run=True)),
     "checkout-force": (changed, lambda project: checkout(project, force=True, dry_run=True)),
     "checkout-relink": (nothing, lambda project: checkout(project, relink=True, dry_run=True)),
+    "checkout-damaged-listing": (with_damaged_listing, lambda project: checkout(project, dry_run=True)),
+    "push-unmarked": (with_unmarked_objects, lambda project: push(project, dry_run=True)),
     "push": (nothing, lambda project: push(project, dry_run=True)),
     "fetch": (without_cache, lambda project: fetch(project, dry_run=True)),
     "fetch-part": (without_cache, lambda project: fetch(project, Selection(("d/a",)), dry_run=True)),
@@ -94,19 +114,7 @@ def world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> World:
     return world
 
 
-LOCKED = pytest.mark.xfail(reason="takes the repository's lock, whose note is written")
-NOTED = pytest.mark.xfail(reason="surveys with `remember`, so the state file is written; takes the lock")
-FETCHED = pytest.mark.xfail(reason="fetches the listing into the cache")
-OPEN_DATA = {"add-inside-without-listing": FETCHED}
-OPEN_NOTES = OPEN_DATA | dict.fromkeys(("push", "fetch", "fetch-part"), LOCKED)
-OPEN_NOTES |= dict.fromkeys(("commit", "checkout", "checkout-force", "checkout-relink", "pull"), NOTED)
-
-
-def cases(still_open: dict[str, pytest.MarkDecorator]) -> list[object]:
-    return [pytest.param(name, marks=still_open.get(name, ())) for name in CASES]
-
-
-@pytest.mark.parametrize("name", cases(OPEN_DATA))
+@pytest.mark.parametrize("name", CASES)
 def test_a_dry_run_changes_nothing_that_anybody_keeps(world: World, name: str) -> None:
     """Not a byte of data, cache, remote, git or pointers; it says what it would do."""
     prepare, run = CASES[name]
@@ -120,7 +128,7 @@ def test_a_dry_run_changes_nothing_that_anybody_keeps(world: World, name: str) -
     assert report.plan.steps
 
 
-@pytest.mark.parametrize("name", cases(OPEN_NOTES))
+@pytest.mark.parametrize("name", CASES)
 def test_a_dry_run_writes_nothing_at_all(world: World, name: str) -> None:
     """Neither notes nor locks: it works in a repository that one may only read."""
     prepare, run = CASES[name]

@@ -31,14 +31,6 @@ EXPECTED: dict[int, type[BaseException]] = {errno.ENOSPC: NoSpace, errno.EIO: Un
 LINKS = ("copy", "hardlink,copy", "symlink,copy")
 
 every_fault = pytest.mark.parametrize("number", FAULTS.values(), ids=list(FAULTS))
-FORGETFUL = pytest.mark.xfail(
-    reason="a file that failed is remembered as placed, so that the next checkout passes it over", strict=False
-)
-every_fault_of_checkout = pytest.mark.parametrize(
-    "number",
-    [pytest.param(number, marks=FORGETFUL if number == errno.EIO else ()) for number in FAULTS.values()],
-    ids=list(FAULTS),
-)
 every_link = pytest.mark.parametrize("links", LINKS, ids=[link.partition(",")[0] for link in LINKS])
 
 
@@ -199,7 +191,7 @@ def with_nothing_here(world: World) -> None:
 
 @pytest.mark.parametrize("prepare", [with_other_version_here, with_nothing_here])
 @every_link
-@every_fault_of_checkout
+@every_fault
 def test_a_checkout(
     template: Callable[..., World],
     monkeypatch: pytest.MonkeyPatch,
@@ -223,7 +215,6 @@ def test_a_checkout(
     at_every_call(monkeypatch, made, f"{prepare.__name__} {links}", checkout, number, check)
 
 
-@pytest.mark.xfail(reason="the state says that all is in place")
 def test_a_file_that_could_not_be_placed_is_placed_by_the_next_checkout(
     template: Callable[..., World], monkeypatch: pytest.MonkeyPatch
 ) -> None:

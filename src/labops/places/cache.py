@@ -35,7 +35,8 @@ _TREE_LIMIT = 1 << 32  # bytes: a listing of some forty million files; more is a
 class Cache:
     """Objects of one hash kind below `root`. Thread-safe; every method raises labops errors only.
 
-    `notes` is a folder of our own on the same file system; by default `.lab` beside the objects.
+    `notes` is a folder of our own on the same file system; by default `.lab` beside the objects. With
+    `is_looking` nothing is noted, and bad objects stay where they are.
     """
 
     def __init__(
@@ -46,11 +47,13 @@ class Cache:
         link_types: Sequence[str] = ("reflink", "copy"),
         is_shared: bool = False,
         notes: str = "",
+        is_looking: bool = False,
     ) -> None:
         self.root = root
         self.hash_name = hash_name
         self.link_types = tuple(link_types)
         self.is_shared = is_shared
+        self._is_looking = is_looking
         self.base = os.path.join(root, "files", "md5") if hash_name is HashName.MD5 else root
         self._lab = notes or os.path.join(root, ".lab")
         self._shards: dict[str, dict[str, bytes]] = {}
@@ -102,13 +105,15 @@ class Cache:
     def quarantine(self, oid: Oid) -> None:
         """Move a bad object out of the way and raise `Corrupt`; nothing is deleted."""
         path = self.path(oid)
-        folder = os.path.join(self._lab, "quarantine")
-        fs.make_folder(folder, is_shared=self.is_shared)
-        fs.rename(path, os.path.join(folder, f"{oid}.{os.urandom(4).hex()}"))
+        if not self._is_looking:
+            folder = os.path.join(self._lab, "quarantine")
+            fs.make_folder(folder, is_shared=self.is_shared)
+            fs.rename(path, os.path.join(folder, f"{oid}.{os.urandom(4).hex()}"))
         with self._lock:
             self._shard(oid[:2]).pop(oid[2:], None)
+        fate = "" if self._is_looking else "; it was put in quarantine"
         raise Corrupt(
-            f"cache object '{oid}' does not have the content its name promises; it was put in quarantine",
+            f"cache object '{oid}' does not have the content its name promises{fate}",
             code="corrupt-object",
             hint="fetch it again: lab fetch",
             oid=oid,
@@ -193,6 +198,8 @@ class Cache:
 
     def save(self) -> None:
         """Write down what was verified; silent for members who may only read the cache."""
+        if self._is_looking:
+            return
         with self._lock:
             for shard in self._dirty:
                 names = list(self._shards[shard])

@@ -13,10 +13,14 @@ from labops.model import HashName, Oid
 
 
 class State:
-    """The state folder of one project. Reading never fails; saving is silent where it is not allowed."""
+    """The state folder of one project. Reading never fails; saving is silent where it is not allowed.
 
-    def __init__(self, folder: str) -> None:
+    With `is_looking` nothing is written at all.
+    """
+
+    def __init__(self, folder: str, *, is_looking: bool = False) -> None:
         self.folder = folder
+        self._is_looking = is_looking
 
     def load(self, output: str, hash_name: HashName) -> StateTable:
         """What is known about the files of `output` (a path relative to the project root)."""
@@ -24,10 +28,14 @@ class State:
 
     def save(self, output: str, hash_name: HashName, table: StateTable) -> None:
         """Remember `table` for `output`."""
+        if self._is_looking:
+            return
         fs.write_cache_file(self._path(output, hash_name), render_state(table))
 
     def forget(self, output: str) -> None:
         """Drop what is known about `output`, so that its files are read again."""
+        if self._is_looking:
+            return
         for hash_name in HashName:
             fs.remove(self._path(output, hash_name))
 
@@ -37,12 +45,12 @@ class State:
 
     def prove(self, output: str, oid: Oid, witness: bytes) -> None:
         """Remember that every object of `oid` was seen in a cache with this witness."""
-        if witness:
+        if witness and not self._is_looking:
             fs.write_cache_file(self._proof_path(output), oid.encode() + b"\n" + witness)
 
     def clock_ns(self) -> int:
-        """Now, by the clock of the file system that holds the project."""
-        return fs.clock_ns(self.folder)
+        """Now, by the clock of the file system that holds the project; 0 where nothing is remembered anyway."""
+        return 0 if self._is_looking else fs.clock_ns(self.folder)
 
     def workbench(self) -> str:
         """An existing folder for half-done files of this process, on the project's file system."""

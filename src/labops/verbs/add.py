@@ -8,7 +8,6 @@ pointer as it was, and git never gets to see the data.
 
 from __future__ import annotations
 
-import contextlib
 import posixpath
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -89,7 +88,8 @@ def add(
     folder's listing; the rest of it need not be here.
     """
     _check_options(targets, options)
-    with _lock(project, dry_run=dry_run):
+    project = project.looking() if dry_run else project
+    with project.lock():
         tracked = project.tracked()
         names = expand_globs(targets) if options.glob else targets
         into = Into(options.out, is_sent=options.to_remote, is_forced=options.force)
@@ -124,15 +124,6 @@ def _check_options(targets: Sequence[str], options: AddOptions) -> None:
         problem = "--remote and --remote-jobs need --to-remote"
     if problem:
         raise InvalidInput(problem, code="bad-add-options", hint="see: lab add --help")
-
-
-@contextlib.contextmanager
-def _lock(project: Project, *, dry_run: bool) -> Iterator[None]:
-    if dry_run:
-        yield
-    else:
-        with project.lock():
-            yield
 
 
 # -- hashing and storing ------------------------------------------------------------------------------

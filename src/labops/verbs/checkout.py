@@ -23,6 +23,7 @@ def checkout(
     the cache would be lost, unless `force`. An object that is missing costs no other file its place; with
     `allow_missing` it is skipped instead of failed.
     """
+    project = project.looking() if dry_run else project
     with project.lock():
         done = materialise(
             project,

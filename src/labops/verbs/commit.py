@@ -52,6 +52,7 @@ def commit(
     `Conflict` (`commit-not-confirmed`) is raised and nothing is written. A 2.x output with changed content
     becomes a 3.x one. Outputs that are not in the workspace are left alone.
     """
+    project = project.looking() if dry_run else project
     with project.lock():
         changes = [
             _Change(item, now, now.oid != item.tracked.output.oid)

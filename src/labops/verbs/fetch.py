@@ -22,6 +22,7 @@ def fetch(
     Objects that are there, but that nobody hashed since they last changed, are checked first; bad ones go to
     quarantine and are fetched again. `max_size` (bytes) leaves out larger single files.
     """
+    project = project.looking() if dry_run else project
     with project.lock():
         done = exchange.fetch(
             project,

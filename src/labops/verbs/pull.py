@@ -30,6 +30,8 @@ def pull(
     anything in the workspace is touched, unless `force`.
     """
 
+    project = project.looking() if dry_run else project
+
     def place(*, is_dry: bool) -> Materialised:
         return materialise(project, project.select(selection), is_forced=force, dry_run=is_dry, on_event=on_event)
 

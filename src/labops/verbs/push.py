@@ -21,6 +21,7 @@ def push(
     Asks the remote about every file, so that a remote that lost some is repaired. What is neither in the
     cache nor on the remote is a failed outcome.
     """
+    project = project.looking() if dry_run else project
     with project.lock():
         selected = project.select_everywhere(selection)
         done = exchange.push(project, selected, remote=remote, jobs=jobs, dry_run=dry_run, on_event=on_event)

@@ -77,16 +77,19 @@ class Remote(Protocol):
         ...
 
 
-def open_remote(settings: RemoteSettings, hash_name: HashName, *, state_dir: str | None = None) -> Remote:
+def open_remote(
+    settings: RemoteSettings, hash_name: HashName, *, state_dir: str | None = None, is_looking: bool = False
+) -> Remote:
     """The remote that `settings` describe, seen through the layout of `hash_name`. Sends no request.
 
-    `state_dir` is a writable folder for what makes interrupted transfers go on; None keeps nothing. Raises
+    `state_dir` is a writable folder for what makes interrupted transfers go on; None keeps nothing. With
+    `is_looking` asking leaves no trace anywhere. Raises
     `Unsupported` (`unsupported-remote`), `InvalidInput` for options that cannot be, or what is wrong with the
     credentials where that is known without asking anyone.
     """
     scheme, separator, _ = settings.url.partition("://")
     if not separator:
-        return _open_folder(settings, hash_name)
+        return _open_folder(settings, hash_name, is_looking=is_looking)
     if scheme in {"http", "https"}:
         from labops.drivers.http import Site
         from labops.places.remote.web import WebRemote
@@ -95,7 +98,7 @@ def open_remote(settings: RemoteSettings, hash_name: HashName, *, state_dir: str
     if scheme in {"s3", "gs", "azure"}:
         from labops.places.remote.opening import open_bucket
 
-        return open_bucket(settings, hash_name, state_dir)
+        return open_bucket(settings, hash_name, None if is_looking else state_dir)
     raise Unsupported(
         f"labops does not reach '{scheme}' remotes such as '{settings.name}'",
         code="unsupported-remote",
@@ -104,7 +107,7 @@ def open_remote(settings: RemoteSettings, hash_name: HashName, *, state_dir: str
     )
 
 
-def _open_folder(settings: RemoteSettings, hash_name: HashName) -> Remote:
+def _open_folder(settings: RemoteSettings, hash_name: HashName, *, is_looking: bool) -> Remote:
     from labops.places.remote.folder import FolderRemote
 
     if not settings.url.startswith("/"):
@@ -112,4 +115,4 @@ def _open_folder(settings: RemoteSettings, hash_name: HashName) -> Remote:
             f"'{settings.url}' is neither an absolute path nor a url", code="bad-remote-url", remote=settings.name
         )
     is_shared = settings.options.get("shared") == "group"
-    return FolderRemote(settings.name, settings.url, hash_name, is_shared=is_shared)
+    return FolderRemote(settings.name, settings.url, hash_name, is_shared=is_shared, is_looking=is_looking)

@@ -27,12 +27,15 @@ class FolderRemote:
 
     is_read_only = False
 
-    def __init__(self, name: str, root: str, hash_name: HashName, *, is_shared: bool = False) -> None:
+    def __init__(
+        self, name: str, root: str, hash_name: HashName, *, is_shared: bool = False, is_looking: bool = False
+    ) -> None:
         self.name, self.url = name, root
         self._root = root
         self._hash_name = hash_name
         self._base = os.path.join(root, base_of("", hash_name)).rstrip("/")
         self._is_shared = is_shared
+        self._is_looking = is_looking
         self._fresh: list[str] = []
         self._made: set[str] = set()
         self._lock = threading.Lock()
@@ -76,8 +79,9 @@ class FolderRemote:
             return mode is not None
         if fs.hash_file(path, self._rule(oid)).oid != oid[:32]:
             return False
-        fs.sync(os.path.dirname(path), [path])
-        fs.protect(path)
+        if not self._is_looking:
+            fs.sync(os.path.dirname(path), [path])
+            fs.protect(path)
         return True
 
     def list(self) -> Iterator[tuple[Oid, int]]:

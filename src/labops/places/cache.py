@@ -59,6 +59,8 @@ class Cache:
         self._shards: dict[str, dict[str, bytes]] = {}
         self._dirty: set[str] = set()
         self._lock = threading.Lock()
+        self._plain_folders: set[str] = set()
+        """Folders where a reflink was tried in vain: each try costs more than the copy of a small file."""
 
     def path(self, oid: Oid) -> str:
         """Where the object lies, whether or not it is there."""
@@ -173,7 +175,7 @@ class Cache:
             if kind == "copy" or (kind == "hardlink" and fs.stat(source).size == 0):
                 fs.copy(source, target, mode=mode)  # an empty file is never hard-linked: links to it would add up
                 return "copy"
-            if kind == "reflink" and fs.reflink(source, target, mode=mode):
+            if kind == "reflink" and self._reflink(source, target, mode):
                 return kind
             if kind == "hardlink" and fs.hardlink(source, target):
                 return kind
@@ -185,6 +187,15 @@ class Cache:
             hint="add copy as the last choice: lab config cache.type hardlink,symlink,copy",
             path=target,
         )
+
+    def _reflink(self, source: str, target: str, mode: int) -> bool:
+        folder = os.path.dirname(target)
+        if folder in self._plain_folders:
+            return False
+        is_done = fs.reflink(source, target, mode=mode)
+        if not is_done:
+            self._plain_folders.add(folder)
+        return is_done
 
     def is_linked(self, oid: Oid, path: str, kind: str) -> bool:
         """True when the workspace file `path` is that kind of link to the object."""

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import contextlib
+import itertools
 import os
-import secrets
 import threading
 from collections.abc import Collection, Iterator
 
@@ -39,6 +39,8 @@ class FolderRemote:
         self._fresh: list[str] = []
         self._made: set[str] = set()
         self._lock = threading.Lock()
+        self._token = os.urandom(12).hex()  # whose temporary files these are: nobody else's
+        self._numbers = itertools.count()
 
     def __repr__(self) -> str:
         return f"FolderRemote({self.name!r}, {self._root!r}, {self._hash_name})"
@@ -126,7 +128,7 @@ class FolderRemote:
         """A temporary name to fill, which becomes the object when the block ends well."""
         path = self._path(oid)
         folder = os.path.dirname(path)
-        temporary = os.path.join(folder, f".{secrets.token_urlsafe(16)}.tmp")
+        temporary = os.path.join(folder, f".{self._token}{next(self._numbers)}.tmp")
         self._make(folder)
         try:
             yield temporary

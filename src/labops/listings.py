@@ -61,6 +61,8 @@ class Listings:
                 continue
             if item.is_whole:
                 side.listing[path] = now.oid
+            if now.scan.kind == "file":
+                side.sizes.update((path, entry.size) for entry in now.entries() if entry.size is not None)
             if now.scan.kind == "dir" and self._is_granular:
                 covered = [entry for entry in now.entries() if item.covers(entry.path)]
                 side.listing.update((f"{path}/{entry.path}", entry.oid) for entry in covered)

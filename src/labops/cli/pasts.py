@@ -237,7 +237,7 @@ def markdown_lines(found: Difference, *, show_hash: bool, hides: bool) -> Iterat
     rows = []
     for kind, entries in _kinds(found, hides=hides).items():
         rows += [[kind, *([_digest(row)] if show_hash else []), _shown_path(row)] for row in entries]
-    widths = [max(len(row[n]) for row in [header, *rows]) for n in range(len(header))]
+    widths = [max([len(title) + 2, *(len(row[n]) for row in rows)]) for n, title in enumerate(header)]
     yield "| " + " | ".join(cell.ljust(width) for cell, width in zip(header, widths, strict=True)) + " |"
     yield "|" + "|".join("-" * (width + 2) for width in widths) + "|"
     for row in rows:

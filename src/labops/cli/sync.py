@@ -215,7 +215,8 @@ def _held(project: Project, report: Report, targets: tuple[str, ...]) -> Iterato
         path, version = row.version.path, row.version
         if now.get(path) != version.content:
             name = shlex.quote(project.shown(path))
-            yield f"'{path}' is {version.label} ({version.rev[:7]}) now, its DVC file stays; go back with: lab pull {name}"
+            here = f"'{path}' is {version.label} ({version.rev[:7]}) now"
+            yield f"{here}, and its DVC file stays; go back with: lab pull {name}"
 
 
 @click.command("checkout", cls=Command)

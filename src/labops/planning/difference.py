@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import NamedTuple
 
 from labops.model import Changes, Oid
+from labops.planning.compare import shown
 
 
 class Row(NamedTuple):
@@ -49,6 +50,12 @@ def difference(old: Mapping[str, Oid], new: Mapping[str, Oid], changes: Changes)
     return Difference(
         added=tuple(Row(path, None, oid(new, path)) for path in changes.added),
         deleted=tuple(Row(path, oid(old, path)) for path in changes.deleted),
-        modified=tuple(Row(path, oid(old, path), oid(new, path)) for path in changes.modified),
+        modified=tuple(Row(_as_before(old, path), oid(old, path), oid(new, path)) for path in changes.modified),
         renamed=tuple(sorted(renamed, key=lambda row: row.old_path or "")),
     )
+
+
+def _as_before(old: Mapping[str, Oid], path: str) -> str:
+    """A file that became a folder is shown as the file it was, as dvc does."""
+    bare = path.rstrip("/")
+    return shown(bare, old[bare])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 from collections.abc import Sequence
 
@@ -50,7 +51,7 @@ def take(
     What is there already and equal stays. Anything else there raises `Conflict` (`output-exists`), and is
     replaced with `force`. Nothing tracks the copy: it changes no DVC file.
     """
-    with project.lock():
+    with contextlib.nullcontext() if dry_run else project.lock():
         item = _the_one(project, target)
         path = _destination(project, out)
         fetched = exchange.fetch(project, [item], remote=remote, jobs=jobs, dry_run=dry_run, on_event=on_event)

@@ -197,3 +197,19 @@ def test_a_project_in_a_sub_folder(twins):
         s.see("diff", "--json", "HEAD~1", cwd="sub")
 
     twins(script)
+
+
+def test_dvc_knows_what_to_do_with_a_version(box):
+    """A version in the workspace is a change to dvc, which takes it back or records it; what lies beside is nothing."""
+    _history(box)
+    box.run("push")
+    box.run("pull", "d@v1")
+    assert box.dvc("status", "--json").json() == {"d.dvc": [{"changed outs": {"d": "modified"}}]}
+    assert (box.repo / "d/s/b").read_bytes() == TWO
+    box.dvc("checkout", "d")
+    assert not (box.repo / "d/s/b").exists()
+    box.run("pull", "d@v1", "-o", "beside")
+    assert box.dvc("status", "--json").json() == {}
+    box.run("pull", "d@v2")
+    box.dvc("add", "d")
+    assert box.run("log", "d", "--json").json()[1]["md5"] in box.text("d.dvc")

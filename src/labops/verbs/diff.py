@@ -43,16 +43,19 @@ def diff(
     neither in the cache nor on the remote is compared as a whole. Raises `NotFound` (`unknown-revision`,
     `no-such-target` for a target that neither side has). Before the first commit there are no differences.
     """
-    git = project.history.git
-    if project.history.head is None:
+    history = project.history
+    if history.head is None:
         return Difference()
-    a_sha = git.resolve(a_rev)
+    git = history.git
+    a_sha = history.head if a_rev == "HEAD" else git.resolve(a_rev)
     b_sha = git.resolve(b_rev) if b_rev is not None else None
     if a_sha == b_sha:
         return Difference()
     before = index.load_revision(git, a_sha, project.git_prefix)
     after = project.tracked() if b_sha is None else index.load_revision(git, b_sha, project.git_prefix)
     old_items, new_items = _select(project, targets, before, after)
+    if b_sha is not None:
+        old_items, new_items = _without_equal(old_items, new_items)
     listings = Listings(project, on_event=on_event)
     old = listings.tracked(old_items)
     new = listings.workspace(new_items) if b_sha is None else listings.tracked(new_items)
@@ -81,6 +84,16 @@ def _select(
         if target not in found:
             project.select(Selection((target,)), after)  # says what is wrong with it
     return sides[0], sides[1]
+
+
+def _without_equal(old: list[Selected], new: list[Selected]) -> tuple[list[Selected], list[Selected]]:
+    """Outputs that are the same on both sides differ in no file: their listings need not be read."""
+
+    def contents(items: list[Selected]) -> set[tuple[object, ...]]:
+        return {(item.tracked.path, item.tracked.output.oid, item.tracked.output.hash_name) for item in items}
+
+    same = contents(old) & contents(new)
+    return [item for item in old if not contents([item]) & same], [item for item in new if not contents([item]) & same]
 
 
 def _compare(old: Side, new: Side) -> Difference:

@@ -82,7 +82,8 @@ def _paths(project: Project, name: str, tracked: Iterable[Tracked]) -> list[str]
 
 
 def _cut_warning(project: Project, paths: Iterable[str]) -> list[str]:
-    if not any(project.history.is_cut(path) for path in paths):
+    history = project.history
+    if not any(history.is_cut(path) for path in paths):
         return []
     return ["versions cannot be counted in a clone with a part of the history: git fetch --unshallow --tags"]
 

@@ -98,10 +98,10 @@ class History:
     files that could not be read, and that count as absent.
     """
 
-    def __init__(self, git: Git, prefix: str = "") -> None:
+    def __init__(self, git: Git, prefix: str = "", *, head: str | None = None) -> None:
         self.git = git
         self.prefix = prefix
-        self.head = git.head()
+        self.head = head or git.head()
         self._records = Records(git, prefix)
         self._pasts: dict[str, list[_Event]] = {}
         self._versions: dict[str, tuple[Version, ...]] = {}
@@ -113,8 +113,10 @@ class History:
     @functools.cached_property
     def commits(self) -> list[git_history.Commit]:
         """All of them, in the order in which versions are counted."""
+        if self.head is None:
+            return []
         patterns = [f":(glob){_escaped(self.prefix)}{pattern}" for pattern in _PATTERNS]
-        return git_history.read_commits(self.git, patterns)
+        return git_history.read_commits(self.git, patterns, self.head)
 
     @functools.cached_property
     def tags(self) -> list[git_history.Tag]:

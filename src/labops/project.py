@@ -116,8 +116,9 @@ class Project:
                 code="no-git",
                 hint="lab init, without --no-scm",
             )
-        if self._history is None or self._history.head != self.git.head():
-            self._history = History(self.git, self.git_prefix)
+        head = self.git.head()
+        if self._history is None or self._history.head != head:
+            self._history = History(self.git, self.git_prefix, head=head)
         return self._history
 
     @functools.cached_property

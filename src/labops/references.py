@@ -50,7 +50,7 @@ def split(host: Host, selection: Selection, tracked: Sequence[Tracked]) -> tuple
     for target in selection.targets:
         found = None
         if "@" in target and not (selection.glob and _MAGIC.search(target)):
-            found = _Resolver(host, tracked).resolve(target)
+            found = _Resolver(host, tracked, is_recursive=selection.recursive).resolve(target)
         if found is None:
             plain.append(target)
         else:
@@ -61,9 +61,10 @@ def split(host: Host, selection: Selection, tracked: Sequence[Tracked]) -> tuple
 class _Resolver:
     """One target: what it may mean."""
 
-    def __init__(self, host: Host, tracked: Sequence[Tracked]) -> None:
+    def __init__(self, host: Host, tracked: Sequence[Tracked], *, is_recursive: bool = False) -> None:
         self._host = host
         self._tracked = tracked
+        self._is_recursive = is_recursive
         self._is_doubtful = False
 
     def resolve(self, target: str) -> list[Asked] | None:
@@ -73,9 +74,10 @@ class _Resolver:
             return None
         try:
             return self._find(target, reference)
-        except NotFound:
+        except LabError as error:
             # `dogs/img@2x.jpg`, and nobody can say here which files `dogs` has.
-            if self._is_doubtful and not _LOOKS_LIKE_VERSION.fullmatch(reference.version):
+            is_no_version = error.code == "no-git" or not _LOOKS_LIKE_VERSION.fullmatch(reference.version)
+            if self._is_doubtful and is_no_version:
                 return None
             raise
 
@@ -105,7 +107,7 @@ class _Resolver:
         path = self._host.relative(reference.path)
         history = self._host.history
         rows = []
-        for item in _select(self._tracked, path) or self._select_past(path):
+        for item in _select(self._tracked, path, is_recursive=self._is_recursive) or self._select_past(path):
             version = history.find(item.tracked.path, reference.version)
             rows.append(Asked(target, Selected(version.tracked(), item.inside), version))
         if not rows:
@@ -128,9 +130,9 @@ class _Resolver:
         return []
 
 
-def _select(tracked: Sequence[Tracked], path: str) -> tuple[Selected, ...]:
+def _select(tracked: Sequence[Tracked], path: str, *, is_recursive: bool = False) -> tuple[Selected, ...]:
     try:
-        return select(tracked, [path], Selection())
+        return select(tracked, [path], Selection(recursive=is_recursive))
     except NotFound:
         return ()
 

@@ -63,7 +63,8 @@ def test_log_of_nothing(lab, git_repo, monkeypatch):
     assert lab("log", "--json").document == []
     (git_repo / "f").write_text("x")
     lab("add", "-q", "f")
-    assert lab("log").out.split() == ["f", "-", "not", "committed", "to", "git", "yet"]
+    assert lab("log").out.split() == ["f", "-*", "1", "file", "1", "B", "not", "committed", "to", "git", "yet"]
+    assert lab("log", "f").out.split() == ["-*", "1", "file", "1", "B", "not", "committed", "to", "git", "yet"]
     assert lab("log", "--json").document[0]["version"] is None
 
 
@@ -120,6 +121,7 @@ def test_diff_of_commits(lab):
     assert lab("diff").out == ""
     assert lab("diff", "--json").document == {}
     assert lab("diff", "nope").code == 10
+    assert "lab diff --targets 'dogs'" in lab("diff", "dogs/").err
     assert json.loads(lab("diff", "nope", "--json").out)["error"]["code"] == "unknown-revision"
 
 
@@ -129,6 +131,7 @@ def test_pull_says_what_is_here_now_and_the_way_back(lab, world):
     assert f"'dogs' is v1 ({sha}) now, and its DVC file stays; go back with: lab pull dogs\n" in ran.out
     assert "go back" not in lab("pull", "dogs@v2").out
     assert "go back" not in lab("pull", "dogs").out
+    assert "go back with: lab pull dogs" in lab("checkout", "dogs@v1").out
 
 
 def test_pull_out(lab, world):

@@ -222,6 +222,34 @@ def test_globs_and_revisions_beside_a_version(world: World) -> None:
     assert held(world.repo / "d") == THREE
 
 
+def test_folders_of_datasets_at_a_day_or_commit(world: World) -> None:
+    world.write("all/one", {"x": b"1"})
+    add(Project.find(), ["all/one"])
+    (world.repo / "all/two").write_bytes(b"2")
+    add(Project.find(), ["all/two"])
+    world.git("add", ".")
+    world.git("commit", "-qm", "all")
+    (world.repo / "all/two").write_bytes(b"later")
+    add(Project.find(), ["all/two"])
+    world.git("commit", "-qam", "later")
+    with pytest.raises(NotFound):
+        pull(Project.find(), Selection(("all@HEAD~1",)))
+    pull(Project.find(), Selection(("all@HEAD~1",), recursive=True))
+    assert (world.repo / "all/two").read_bytes() == b"2"
+
+
+def test_names_with_an_at_where_there_is_no_git(world: World) -> None:
+    shutil.rmtree(world.repo / ".git")
+    shutil.rmtree(world.repo / "d")
+    shutil.rmtree(world.cache)
+    (world.repo / "d.dvc").write_text(pointer(TWO))
+    pull(Project.find(), Selection(("d/img@2x.jpg",)))
+    assert held(world.repo / "d") == {"img@2x.jpg": b"retina"}
+    with pytest.raises(InvalidInput) as caught:
+        pull(Project.find(), Selection(("d@v1",)))
+    assert caught.value.code == "no-git"
+
+
 # -- beside -------------------------------------------------------------------------------------------
 
 
@@ -273,6 +301,21 @@ def test_take_stays_away_from_what_is_tracked(out: str) -> None:
     with pytest.raises(InvalidInput) as caught:
         take(Project.find(), "d@v1", out)
     assert caught.value.code == "bad-destination"
+
+
+@pytest.mark.usefixtures("world")
+def test_take_never_replaces_what_is_not_a_copy(home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A home, another repository, the folder one stands in: not even with `force`."""
+    (tmp_path / "other/.git").mkdir(parents=True)
+    (tmp_path / "stand/here").mkdir(parents=True)
+    (home / "mine").write_text("x")
+    project = Project.find()
+    monkeypatch.chdir(tmp_path / "stand/here")
+    for out in (home, tmp_path / "other", tmp_path / "stand", tmp_path / "stand/here"):
+        with pytest.raises(InvalidInput) as caught:
+            take(project, f"{project.root}/d@v1", str(out), force=True)
+        assert caught.value.code == "bad-destination"
+    assert (home / "mine").exists()
 
 
 @pytest.mark.usefixtures("world")
@@ -341,6 +384,19 @@ def test_log_says_what_it_does_not_know(world: World) -> None:
     assert caught.value.code == "never-tracked"
 
 
+def test_log_shows_what_is_not_committed(world: World) -> None:
+    world.write("d", {"x": b"unborn"})
+    add(Project.find(), ["d"])
+    rows = log(Project.find(), ["d"]).rows
+    assert [(row.version.number if row.version else None, row.is_current) for row in rows] == [
+        (None, True),
+        (3, False),
+        (2, False),
+        (1, False),
+    ]
+    assert (rows[0].nfiles, rows[0].size) == (1, 6)
+
+
 def test_overview_names_everything(world: World) -> None:
     (world.repo / "g").write_bytes(b"new")
     add(Project.find(), ["g"])
@@ -350,7 +406,7 @@ def test_overview_names_everything(world: World) -> None:
         ("f", 1),
         ("g", None),
     ]
-    assert [row.is_current for row in rows] == [True, True, False]
+    assert [row.is_current for row in rows] == [True, True, True]
 
 
 # -- tag ----------------------------------------------------------------------------------------------
@@ -476,3 +532,23 @@ def test_the_history_of_a_project_is_read_once(world: World, monkeypatch: pytest
     assert len(reads) == 1
     assert {outcome.result for outcome in report.outcomes} == {Result.DONE}
     assert held(world.repo / "d")["a"] == b"1"
+
+
+def test_a_swap_that_fails_brings_the_old_one_back(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """No room for the new name: what `force` would have replaced is there again."""
+    from labops.drivers import fs
+    from labops.errors import NoSpace
+
+    (world.repo / "x").mkdir()
+    (world.repo / "x/mine").write_bytes(b"mine")
+    rename = fs.rename
+
+    def failing(source: str, target: str) -> None:
+        if source.endswith("/new"):
+            raise NoSpace("no room", code="no-space")
+        rename(source, target)
+
+    monkeypatch.setattr(fs, "rename", failing)
+    with pytest.raises(NoSpace):
+        take(Project.find(), "d@v1", "x", force=True)
+    assert held(world.repo / "x") == {"mine": b"mine"}

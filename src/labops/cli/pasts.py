@@ -88,15 +88,16 @@ def log_lines(rows: Sequence[Row]) -> Iterator[str]:
 
 def _log_row(row: Row) -> list[str]:
     version = row.version
-    assert version is not None
+    size = [_count(row.nfiles) + (" file" if row.nfiles == 1 else " files"), _size(row.size)]
+    if version is None:
+        return ["-*", "", "", "", *size, "", "not committed to git yet"]
     changes = "+{:,} -{:,} ~{:,}".format(*row.counts) if row.counts else "-"
     return [
         (f"v{version.number}" if version.number else "-") + ("*" if row.is_current else ""),
         _day(version.time),
         version.rev[:7],
         version.author,
-        f"{_count(row.nfiles)} files" if row.nfiles != 1 else "1 file",
-        _size(row.size),
+        *size,
         changes,
         " ".join([*(f"[{tag}]" for tag in version.tags), version.message]),
     ]
@@ -108,10 +109,8 @@ def overview_lines(rows: Iterable[Row]) -> Iterator[str]:
 
 
 def _overview_row(row: Row) -> list[str]:
-    if row.version is None:
-        return [row.path, "-", "", "", "", "", "", "not committed to git yet"]
-    _, day, commit, author, files, size, _, message = _log_row(row)
-    return [row.path, _log_row(row)[0], day, commit, author, files, size, message]
+    label, day, commit, author, files, size, _, message = _log_row(row)
+    return [row.path, label, day, commit, author, files, size, message]
 
 
 # -- tag ----------------------------------------------------------------------------------------------

@@ -264,6 +264,7 @@ def checkout(
     else:
         lines = list(show.shortened(show.workspace_lines(report, project.root)))
         lines += ["Relinked successfully"] if relink and not report.failed else []
+        lines += _held(project, report, targets)
     return show.show_report(session, report, lines, dry_run=dry_run, root=project.root)
 
 

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 from labops import index, references
+from labops.drivers.git import Git
 from labops.errors import NotFound
 from labops.history import Version
 from labops.listings import Listings, Side
@@ -47,8 +48,8 @@ def diff(
     if history.head is None:
         return Difference()
     git = history.git
-    a_sha = history.head if a_rev == "HEAD" else git.resolve(a_rev)
-    b_sha = git.resolve(b_rev) if b_rev is not None else None
+    a_sha = history.head if a_rev == "HEAD" else _resolve(project, git, a_rev)
+    b_sha = _resolve(project, git, b_rev) if b_rev is not None else None
     if a_sha == b_sha:
         return Difference()
     before = index.load_revision(git, a_sha, project.git_prefix)
@@ -63,6 +64,17 @@ def diff(
     if b_sha is None:
         found = found._replace(not_in_cache=_not_in_cache(project, old_items, old))
     return found
+
+
+def _resolve(project: Project, git: Git, rev: str) -> str:
+    """The commit; who names a dataset instead of one is told how to ask about it."""
+    try:
+        return git.resolve(rev)
+    except NotFound as error:
+        if any(rev.rstrip("/") in (item.path, item.file) for item in project.tracked()):
+            name = rev.rstrip("/")
+            error.hint = f"'{name}' is a dataset: lab diff --targets '{name}', or lab diff '{name}@v1' '{name}@v2'"
+        raise
 
 
 def _select(

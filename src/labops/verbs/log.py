@@ -20,7 +20,7 @@ class Counts(NamedTuple):
 
 
 class Row(NamedTuple):
-    """One version; `version` is None for a tracked path that no commit has yet."""
+    """One version; `version` is None for a content that the DVC file names and that no commit has yet."""
 
     path: str
     version: Version | None
@@ -43,7 +43,8 @@ class Log(NamedTuple):
 def log(project: Project, names: Sequence[str], *, most: int | None = None) -> Log:
     """The versions of each of `names`; `most` newest ones of each.
 
-    A name is a tracked path, its `.dvc` file, or a path that was tracked once. Raises `NotFound`
+    A name is a tracked path, its `.dvc` file, or a path that was tracked once. A content that is not committed
+    yet comes first, as a row without a version. Raises `NotFound`
     (`never-tracked`, `history-cut`) for one without versions.
     """
     tracked = project.tracked()
@@ -53,12 +54,14 @@ def log(project: Project, names: Sequence[str], *, most: int | None = None) -> L
     here = {item.path: item for item in tracked}
     rows: list[Row] = []
     for path in dict.fromkeys(paths):
-        versions = history.versions(path)
-        if not versions:
+        versions, now = history.versions(path), here.get(path)
+        if now is None and not versions:
             history.find(path, "1")  # says why there is none
+        if now is not None and all(version.content != _content(now) for version in versions):
+            rows.append(_uncommitted(now))
         trees = _Trees(project)
         shown = list(range(len(versions)))[-most if most else 0 :]
-        rows += [_row(versions, at, here.get(path), trees) for at in reversed(shown)]
+        rows += [_row(versions, at, now, trees) for at in reversed(shown)]
     return Log(tuple(rows), (*_cut_warning(project, paths), *history.warnings))
 
 
@@ -71,8 +74,18 @@ def overview(project: Project) -> Log:
     rows = []
     for item in tracked:
         versions = history.versions(item.path)
-        rows.append(_row(versions, len(versions) - 1, item, None) if versions else Row(item.path, None))
+        rows.append(_row(versions, len(versions) - 1, item, None) if versions else _uncommitted(item))
     return Log(tuple(rows), (*_cut_warning(project, paths), *history.warnings))
+
+
+def _content(item: Tracked) -> tuple[object, object]:
+    return item.output.oid, item.output.hash_name
+
+
+def _uncommitted(item: Tracked) -> Row:
+    """What the DVC file names and no commit has."""
+    nfiles = item.output.nfiles if item.output.oid is None or is_tree_oid(item.output.oid) else 1
+    return Row(item.path, None, nfiles, item.output.size, is_current=True)
 
 
 def _paths(project: Project, name: str, tracked: Iterable[Tracked]) -> list[str]:
@@ -91,14 +104,12 @@ def _cut_warning(project: Project, paths: Iterable[str]) -> list[str]:
 def _row(versions: Sequence[Version], at: int, now: Tracked | None, trees: _Trees | None) -> Row:
     version = versions[at]
     output = version.output
-    nfiles, size = output.nfiles, output.size
-    if output.oid and not is_tree_oid(output.oid):
-        nfiles = 1
-    is_current = now is not None and (now.output.oid, now.output.hash_name) == version.content
+    nfiles = output.nfiles if output.oid is None or is_tree_oid(output.oid) else 1
+    is_current = now is not None and _content(now) == version.content
     if is_current and any(later.content == version.content for later in versions[at + 1 :]):
         is_current = False  # it came back later, and that is the one we are at
     counts = trees.counts(versions[at - 1] if at else None, version) if trees is not None else None
-    return Row(version.path, version, nfiles, size, counts, is_current)
+    return Row(version.path, version, nfiles, output.size, counts, is_current)
 
 
 class _Trees:

@@ -97,6 +97,8 @@ def _destination(project: Project, out: str) -> str:
         other = PathIndex(project.tracked()).overlapping(inside.replace(os.sep, "/"))
         if other is not None:
             problem = f"belongs to '{other.path}', which '{other.address}' tracks"
+    if os.path.isdir(path) and not os.path.islink(path):
+        problem = problem or _worth_keeping(path)
     if not _PRIVATE.isdisjoint(path.lower().split(os.sep)):
         problem = "is inside a private folder of git or dvc"
     if problem:
@@ -104,6 +106,17 @@ def _destination(project: Project, out: str) -> str:
             f"'{out}' {problem}", code="bad-destination", hint="choose a path beside the tracked ones", path=out
         )
     return path
+
+
+def _worth_keeping(path: str) -> str:
+    """Why this folder must never be replaced, whatever was forced."""
+    if path == os.path.realpath(os.path.expanduser("~")) or os.path.ismount(path):
+        return "is a home folder or a whole disk"
+    if f"{os.path.realpath(os.getcwd())}{os.sep}".startswith(path + os.sep):
+        return "is where you are"
+    if any(os.path.lexists(os.path.join(path, name)) for name in _PRIVATE):
+        return "is a repository"
+    return ""
 
 
 def _tree(project: Project, item: Selected) -> Tree | None:

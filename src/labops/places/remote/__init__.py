@@ -6,11 +6,12 @@ libraries behind each kind of remote are loaded when one is opened.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Mapping
 from typing import Protocol
 
 from labops.errors import InvalidInput, Unsupported
 from labops.model import HashName, Oid, OnEvent, RemoteSettings, ignore
+from labops.places.trash import Stored, Trashed
 
 __all__ = ["Remote", "open_remote"]
 
@@ -62,6 +63,48 @@ class Remote(Protocol):
 
     def delete(self, oids: Collection[Oid]) -> None:
         """Delete objects; absent ones are no error."""
+        ...
+
+    def inventory(self) -> Iterator[Stored]:
+        """Like `list`, with the time at which each object got its name."""
+        ...
+
+    def trash(self, sizes: Mapping[Oid, int], day: str) -> None:
+        """Set objects aside below `.lab-trash/<day>/`, in the order given, each gone only when it is safe there.
+
+        Absent ones are no error. An error leaves the rest where it is; what was set aside stays so.
+        """
+        ...
+
+    def trashed(self) -> Iterator[Trashed]:
+        """Every object of the layout in the trash."""
+        ...
+
+    def restore(self, items: Collection[Trashed]) -> None:
+        """Put objects of the trash back, in the order given."""
+        ...
+
+    def purge(self, items: Collection[Trashed]) -> None:
+        """Delete objects of the trash for good; absent ones are no error."""
+        ...
+
+    def adopt(self, oid: Oid, size: int) -> None:
+        """Store the object that the *other* layout of this remote holds under the same name, without download.
+
+        The caller knows that its name is right in this layout too. A folder hashes it all the same.
+        """
+        ...
+
+    def notes(self) -> dict[str, bytes]:
+        """The small files of labops below `.lab/repositories/`, by name; one listing and one request for each."""
+        ...
+
+    def put_note(self, name: str, data: bytes) -> None:
+        """Write one of them."""
+        ...
+
+    def remove_note(self, name: str) -> None:
+        """Remove one of them; absent is no error."""
         ...
 
     def finish(self) -> None:

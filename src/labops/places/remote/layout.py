@@ -15,11 +15,21 @@ HEX: Final = "0123456789abcdef"
 FANS: Final = tuple(a + b for a in HEX for b in HEX)
 """The 256 folders of a layout."""
 
+TRASH: Final = ".lab-trash"
+"""Below a remote's url. dvc takes nothing there for an object: it lies too deep."""
+NOTES: Final = ".lab/repositories"
+"""Below a remote's url: one small file for each repository that shares it."""
+
 
 def base_of(url_path: str, hash_name: HashName) -> str:
     """What the keys of this layout start with, below the remote's own path; ends with `/` unless empty."""
     inside = "files/md5/" if hash_name is HashName.MD5 else ""
     return f"{url_path}/{inside}" if url_path else inside
+
+
+def other(hash_name: HashName) -> HashName:
+    """The other of the two layouts."""
+    return HashName.MD5_DOS2UNIX if hash_name is HashName.MD5 else HashName.MD5
 
 
 def tail_of(oid: Oid) -> str:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Mapping
 
 from labops.drivers import fs
 from labops.drivers.http import Site
 from labops.errors import AccessDenied, LabError, Unsupported
 from labops.model import Event, HashName, Oid, OnEvent, ignore
 from labops.places.remote.layout import ContentCheck, base_of, tail_of
+from labops.places.trash import Stored, Trashed
 
 
 class WebRemote:
@@ -82,6 +83,43 @@ class WebRemote:
         raise self._read_only()
 
     def delete(self, oids: Collection[Oid]) -> None:  # noqa: ARG002 - the protocol's
+        """Raises `Unsupported`."""
+        raise self._read_only()
+
+    def inventory(self) -> Iterator[Stored]:
+        """Raises `Unsupported`."""
+        self.list()
+        raise AssertionError("unreachable")
+
+    def trash(self, sizes: Mapping[Oid, int], day: str) -> None:  # noqa: ARG002 - the protocol's
+        """Raises `Unsupported`."""
+        raise self._read_only()
+
+    def trashed(self) -> Iterator[Trashed]:
+        """Raises `Unsupported`."""
+        raise self._read_only()
+
+    def restore(self, items: Collection[Trashed]) -> None:  # noqa: ARG002 - the protocol's
+        """Raises `Unsupported`."""
+        raise self._read_only()
+
+    def purge(self, items: Collection[Trashed]) -> None:  # noqa: ARG002 - the protocol's
+        """Raises `Unsupported`."""
+        raise self._read_only()
+
+    def adopt(self, oid: Oid, size: int) -> None:  # noqa: ARG002 - the protocol's
+        """Raises `Unsupported`."""
+        raise self._read_only()
+
+    def notes(self) -> dict[str, bytes]:
+        """Raises `Unsupported`."""
+        raise self._read_only()
+
+    def put_note(self, name: str, data: bytes) -> None:  # noqa: ARG002 - the protocol's
+        """Raises `Unsupported`."""
+        raise self._read_only()
+
+    def remove_note(self, name: str) -> None:  # noqa: ARG002 - the protocol's
         """Raises `Unsupported`."""
         raise self._read_only()
 

@@ -31,6 +31,9 @@ GROUPS: dict[str, dict[str, Entry]] = {
         "fetch": Entry("sync:fetch", "Download tracked data into the cache."),
         "pull": Entry("sync:pull", "Fetch, then checkout."),
     },
+    "Keep order": {
+        "gc": Entry("upkeep:gc", "Move what nobody uses to the trash, here and in a remote (-c)."),
+    },
     "Look": {
         "status": Entry("look:status", "Show what differs from the DVC files, or from a remote (-c)."),
         "data": Entry("look:data", "Compare the last commit, the DVC files and the workspace."),
@@ -46,7 +49,7 @@ COMMANDS: dict[str, Entry] = {name: entry for group in GROUPS.values() for name,
 ALIASES = {"doctor": "version"}
 
 LEFT_TO_DVC = frozenset({
-    "artifacts", "dag", "destroy", "diff", "du", "exp", "experiments", "freeze", "gc", "get", "get-url",
+    "artifacts", "dag", "destroy", "diff", "du", "exp", "experiments", "freeze", "get", "get-url",
     "git-hook", "import", "import-db", "import-url", "install", "list", "list-url", "ls", "ls-url", "machine",
     "metrics", "move", "mv", "params", "plots", "queue", "remove", "repro", "rm", "run", "stage", "studio",
     "unfreeze", "update", "dataset", "daemon",

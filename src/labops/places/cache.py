@@ -52,7 +52,7 @@ class Cache:
         self.link_types = tuple(link_types)
         self.is_shared = is_shared
         self.base = os.path.join(root, "files", "md5") if hash_name is HashName.MD5 else root
-        self._lab = notes or os.path.join(root, ".lab")
+        self.notes = self._lab = notes or os.path.join(root, ".lab")
         self._shards: dict[str, dict[str, bytes]] = {}
         self._dirty: set[str] = set()
         self._lock = threading.Lock()

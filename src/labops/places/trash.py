@@ -10,19 +10,11 @@ from typing import NamedTuple
 from labops.drivers import fs
 from labops.errors import NotFound
 from labops.model import HashName, Oid
+from labops.planning.gc import Stored
+
+__all__ = ["FolderTrash", "Stored", "Trashed", "trash_tail", "trashed_at"]
 
 _TRASHED = re.compile(r"(\d{4}-\d{2}-\d{2})/(files/md5/)?([0-9a-f]{2})/([0-9a-f]{30}(?:\.dir)?)")
-
-
-class Stored(NamedTuple):
-    """One object of a place: `size` in bytes, `modified` the time (unix seconds) at which it got its name there.
-
-    `modified` is infinite where the place does not say.
-    """
-
-    oid: Oid
-    size: int
-    modified: float
 
 
 class Trashed(NamedTuple):

@@ -284,14 +284,15 @@ class RemoteContract(ReadContract):
 
     def test_notes_are_kept_and_are_no_objects(self, backing: Backing, remote: Remote) -> None:
         backing.put(key_of(oid_of(b"x")), b"x")
-        assert remote.notes() == {}
-        remote.put_note("one", b"1")
-        remote.put_note("two", b"2")
-        remote.put_note("two", b"22")
-        assert remote.notes() == {"one": b"1", "two": b"22"}
-        remote.remove_note("one")
-        remote.remove_note("never there")
-        assert remote.notes() == {"two": b"22"}
+        assert remote.notes("kind") == {}
+        remote.put_note("kind", "one", b"1")
+        remote.put_note("kind", "two", b"2")
+        remote.put_note("kind", "two", b"22")
+        remote.put_note("other", "two", b"other")
+        assert remote.notes("kind") == {"one": b"1", "two": b"22"}
+        remote.remove_note("kind", "one")
+        remote.remove_note("kind", "never there")
+        assert remote.notes("kind") == {"two": b"22"}
         assert [oid for oid, _ in remote.list()] == [oid_of(b"x")]
 
     def test_many_threads_at_once(self, backing: Backing, remote: Remote, tmp_path: Path) -> None:
@@ -328,8 +329,8 @@ class RemoteContract(ReadContract):
             lambda: list(remote.trashed()),
             lambda: list(remote.inventory()),
             lambda: remote.adopt(oid, 1),
-            remote.notes,
-            lambda: remote.put_note("name", b"x"),
+            lambda: remote.notes("kind"),
+            lambda: remote.put_note("kind", "name", b"x"),
             remote.check,
         )
         for attempt in attempts:
@@ -353,14 +354,19 @@ class WebContract(ReadContract):
             lambda: remote.restore([Trashed("2026-11-25", oid_of(b"x"), 1)]),
             lambda: remote.purge([Trashed("2026-11-25", oid_of(b"x"), 1)]),
             lambda: remote.adopt(oid_of(b"x"), 1),
-            lambda: remote.put_note("name", b"x"),
-            lambda: remote.remove_note("name"),
+            lambda: remote.put_note("kind", "name", b"x"),
+            lambda: remote.remove_note("kind", "name"),
         )
         for attempt in attempts:
             with pytest.raises(Unsupported) as caught:
                 attempt()
             assert caught.value.code == "read-only-remote"
-        questions: tuple[Callable[[], object], ...] = (remote.list, remote.inventory, remote.trashed, remote.notes)
+        questions: tuple[Callable[[], object], ...] = (
+            remote.list,
+            remote.inventory,
+            remote.trashed,
+            lambda: remote.notes("kind"),
+        )
         for question in questions:
             with pytest.raises(Unsupported):
                 question()

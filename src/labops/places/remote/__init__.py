@@ -95,15 +95,15 @@ class Remote(Protocol):
         """
         ...
 
-    def notes(self) -> dict[str, bytes]:
-        """The small files of labops below `.lab/repositories/`, by name; one listing and one request for each."""
+    def notes(self, kind: str) -> dict[str, bytes]:
+        """The small files of labops below `.lab/<kind>/`, by name; one listing and one request for each."""
         ...
 
-    def put_note(self, name: str, data: bytes) -> None:
+    def put_note(self, kind: str, name: str, data: bytes) -> None:
         """Write one of them."""
         ...
 
-    def remove_note(self, name: str) -> None:
+    def remove_note(self, kind: str, name: str) -> None:
         """Remove one of them; absent is no error."""
         ...
 

@@ -173,19 +173,19 @@ class BucketRemote:
 
     # -- notes ----------------------------------------------------------------------------------------
 
-    def notes(self) -> dict[str, bytes]:
-        """The small files of labops, by name."""
-        start = f"{self._top}{NOTES}/"
+    def notes(self, kind: str) -> dict[str, bytes]:
+        """The small files of labops of one kind, by name."""
+        start = f"{self._top}{NOTES}/{kind}/"
         rows = [row for page in self._bucket.list(start) for row in page]
         return {row.key[len(start) :]: self._bucket.get(row.key) for row in rows}
 
-    def put_note(self, name: str, data: bytes) -> None:
+    def put_note(self, kind: str, name: str, data: bytes) -> None:
         """Write one of them."""
-        self._bucket.put(f"{self._top}{NOTES}/{name}", data)
+        self._bucket.put(f"{self._top}{NOTES}/{kind}/{name}", data)
 
-    def remove_note(self, name: str) -> None:
+    def remove_note(self, kind: str, name: str) -> None:
         """Remove one of them."""
-        self._bucket.delete([f"{self._top}{NOTES}/{name}"])
+        self._bucket.delete([f"{self._top}{NOTES}/{kind}/{name}"])
 
     # -- one object -----------------------------------------------------------------------------------
 

@@ -128,24 +128,24 @@ class FolderRemote:
 
     # -- notes ----------------------------------------------------------------------------------------
 
-    def notes(self) -> dict[str, bytes]:
-        """The small files of labops, by name."""
+    def notes(self, kind: str) -> dict[str, bytes]:
+        """The small files of labops of one kind, by name."""
         self._require_root()
-        folder = os.path.join(self._root, NOTES)
+        folder = os.path.join(self._root, NOTES, kind)
         names = [name for name in fs.names_in(folder) if not name.endswith(".tmp")]
         return {name: fs.read_bytes(os.path.join(folder, name)) for name in names}
 
-    def put_note(self, name: str, data: bytes) -> None:
+    def put_note(self, kind: str, name: str, data: bytes) -> None:
         """Write one of them."""
         self._require_root()
-        folder = os.path.join(self._root, NOTES)
+        folder = os.path.join(self._root, NOTES, kind)
         fs.make_folder(folder, is_shared=self._is_shared)
         fs.write_atomic(os.path.join(folder, name), data)
 
-    def remove_note(self, name: str) -> None:
+    def remove_note(self, kind: str, name: str) -> None:
         """Remove one of them."""
         self._require_root()
-        fs.remove(os.path.join(self._root, NOTES, name))
+        fs.remove(os.path.join(self._root, NOTES, kind, name))
 
     # -- one object -----------------------------------------------------------------------------------
 

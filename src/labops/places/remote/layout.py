@@ -17,8 +17,8 @@ FANS: Final = tuple(a + b for a in HEX for b in HEX)
 
 TRASH: Final = ".lab-trash"
 """Below a remote's url. dvc takes nothing there for an object: it lies too deep."""
-NOTES: Final = ".lab/repositories"
-"""Below a remote's url: one small file for each repository that shares it."""
+NOTES: Final = ".lab"
+"""Below a remote's url: small files of labops, in a folder for each kind."""
 
 
 def base_of(url_path: str, hash_name: HashName) -> str:

@@ -111,15 +111,15 @@ class WebRemote:
         """Raises `Unsupported`."""
         raise self._read_only()
 
-    def notes(self) -> dict[str, bytes]:
+    def notes(self, kind: str) -> dict[str, bytes]:  # noqa: ARG002 - the protocol's
         """Raises `Unsupported`."""
         raise self._read_only()
 
-    def put_note(self, name: str, data: bytes) -> None:  # noqa: ARG002 - the protocol's
+    def put_note(self, kind: str, name: str, data: bytes) -> None:  # noqa: ARG002 - the protocol's
         """Raises `Unsupported`."""
         raise self._read_only()
 
-    def remove_note(self, name: str) -> None:  # noqa: ARG002 - the protocol's
+    def remove_note(self, kind: str, name: str) -> None:  # noqa: ARG002 - the protocol's
         """Raises `Unsupported`."""
         raise self._read_only()
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import posixpath
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
@@ -15,6 +17,7 @@ from labops.errors import InvalidInput
 from labops.model import Action, Plan
 
 if TYPE_CHECKING:
+    from labops.project import Project
     from labops.verbs.gc import Collected, GcOptions
 
 _SHOWN = 100
@@ -241,3 +244,88 @@ def _list(session: Session, chosen: dict[str, Any]) -> int:
     for entry in known:
         session.say(f"  {entry.name}  ({entry.member or 'somebody'}, {entry.time[:10]})")
     return 0
+
+
+@click.command("du", cls=Command)
+@click.argument("url", required=False, type=click.Path(), metavar="[URL]")
+@click.argument("path", required=False, type=click.Path(), metavar="[PATH]")
+@click.option("--rev", metavar="COMMIT", help="At this commit instead of in the workspace.")
+@click.option("-s", "--summarize", is_flag=True, help="Only the total.")
+@json_option
+@pass_session
+def du(session: Session, url: str | None, path: str | None, rev: str | None, summarize: bool) -> int:
+    """Say how much room the files of a repository take, tracked data included.
+
+    URL is the folder of a repository; without it, and where it is no repository, the one around you is meant.
+    """
+    from labops.verbs.du import du as verb
+
+    project, inside = _place_of(session, url, path)
+    usage = verb(project, inside, rev=rev)
+    rows = [] if summarize or usage.is_file else list(usage.rows)
+    if session.is_json:
+        entries = [{"path": row.path, "size_bytes": row.size} for row in rows]
+        session.show_json({"path": inside, "size_bytes": usage.total, "entries": entries})
+        return 0
+    lines = [(_natural(row.size), row.path) for row in rows] + [(_natural(usage.total), inside)]
+    width = max(len(size) for size, _ in lines)
+    for size, name in lines:
+        session.say(f"{size:<{width}}  {name}".rstrip())
+    return 0
+
+
+def _place_of(session: Session, url: str | None, path: str | None) -> tuple[Project, str]:
+    """The project that the two words of `du` mean, and a path from its root."""
+    from labops.project import Project
+
+    if url is not None and ("://" in url or (path is not None and ":" in url and not os.path.exists(url))):
+        raise use_dvc("du", *(word for word in (url, path) if word is not None))
+    if url is None or (path is None and not _is_repository(url)):
+        project = session.project()
+        inside = project.relative(url) if url is not None else ""
+        return project, "" if inside == "." else inside
+    project = Project.find(url)
+    inside = posixpath.normpath(path) if path else ""
+    return project, "" if inside == "." else inside
+
+
+def _is_repository(folder: str) -> bool:
+    return any(os.path.exists(os.path.join(folder, name)) for name in (".dvc", ".git"))
+
+
+def _natural(size: int | None) -> str:
+    """A size as dvc's `du` prints it: 1.50k."""
+    if size is None:
+        return "?"
+    if size < 1024:
+        return str(size)
+    value = float(size)
+    for unit in ("", "k", "M", "G", "T", "P", "E"):
+        if value < 999.5:
+            digits = 2 if value < 9.995 else 1 if value < 99.95 else 0
+            return f"{value:.{digits}f}{unit}"
+        value /= 1024
+    return f"{value:.1f}Z"
+
+
+@click.command("destroy", cls=Command)
+@click.option("-f", "--force", is_flag=True, help="Do not ask.")
+@options.dry_run
+@json_option
+@pass_session
+def destroy(session: Session, force: bool, dry_run: bool) -> int:
+    """Make a plain git repository of the project: remove its DVC files, its settings and its own cache.
+
+    The data in the workspace stays. Versions that are only in that cache are gone.
+    """
+    from labops.verbs.destroy import destroy as verb
+
+    project = session.project()
+
+    def confirm(plan: Plan, cached: int) -> bool:
+        cache = f" with {_objects(cached)} ({human_size(plan.bytes)}) in the cache" if cached else ""
+        question = f"Remove {len(plan.steps) - 1} DVC files and .dvc{cache}? What is in no remote is lost."
+        return force or session.confirm(question)
+
+    report = verb(project, confirm=confirm, dry_run=dry_run)
+    return show.show_report(session, report, [], dry_run=dry_run, root=project.root)

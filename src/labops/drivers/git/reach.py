@@ -123,6 +123,17 @@ def _entries(data: bytes, width: int) -> Iterator[tuple[str, str, str]]:
         at = end + 1 + width
 
 
+def sizes_at(repository: Git, rev: str) -> dict[str, int]:
+    """Path → bytes of every regular file of a commit."""
+    found = {}
+    for row in git.names(repository.root, "ls-tree", "-r", "-l", "-z", "--full-tree", rev):
+        facts, _, path = row.partition("\t")
+        mode, _, _, size = facts.split()
+        if mode in _FILES:
+            found[path] = int(size)
+    return found
+
+
 def unknown_refs(repository: Git) -> list[str]:
     """Branches and tags of the remotes that lead to commits this repository does not have.
 
@@ -143,12 +154,3 @@ def unknown_refs(repository: Git) -> list[str]:
         known = repository.ids_of([sha for sha, _ in rows])
         found += [f"{name}/{ref.split('/', 2)[2]}" for (_, ref), sha in zip(rows, known, strict=True) if sha is None]
     return found
-
-
-def origin(repository: Git) -> str:
-    """The address of the remote `origin`, or of the only one there is; empty without."""
-    names = git.text(repository.root, "remote").splitlines()
-    if not names:
-        return ""
-    chosen = "origin" if "origin" in names else names[0]
-    return git.text(repository.root, "remote", "get-url", chosen)

@@ -11,9 +11,10 @@ from typing import Protocol
 
 from labops.errors import InvalidInput, Unsupported
 from labops.model import HashName, Oid, OnEvent, RemoteSettings, ignore
+from labops.places.remote.layout import Access
 from labops.places.trash import Stored, Trashed
 
-__all__ = ["Remote", "open_remote"]
+__all__ = ["Access", "Remote", "open_remote"]
 
 
 class Remote(Protocol):
@@ -113,6 +114,14 @@ class Remote(Protocol):
 
     def check(self) -> None:
         """At most two requests: the remote is reachable, exists, and the credentials work."""
+        ...
+
+    def access(self) -> Access:
+        """How the remote is reached. No request, but perhaps one for the bucket's region."""
+        ...
+
+    def clock(self) -> float | None:
+        """The time (unix seconds) by the clock of the other side, None where it does not tell; one request."""
         ...
 
     def close(self) -> None:

@@ -12,7 +12,7 @@ from labops.errors import AccessDenied, NotFound
 from labops.model import Event, HashName, Oid, OnEvent, ignore
 from labops.places.remote.asking import FEW, PAGE_KEYS, every_prefix, pages_estimate, prefers_heads, prefixes
 from labops.places.remote.knowledge import Knowledge
-from labops.places.remote.layout import NOTES, TRASH, ContentCheck, base_of, oid_at, other, tail_of
+from labops.places.remote.layout import NOTES, TRASH, Access, ContentCheck, base_of, oid_at, other, tail_of
 from labops.places.trash import Stored, Trashed, trash_tail, trashed_at
 
 _PHASE: Final = "query"
@@ -231,6 +231,16 @@ class BucketRemote:
     def check(self) -> None:
         """One request: reachable, the bucket exists, the credentials work."""
         self._bucket.check()
+
+    def access(self) -> Access:
+        """Bucket, prefix, endpoint, region and key id."""
+        settings = self._bucket.wire.settings
+        key_id = settings.keys().key_id if settings.keys else ""
+        return Access(settings.bucket, self._top.rstrip("/"), settings.endpoint, settings.region, key_id)
+
+    def clock(self) -> float | None:
+        """The time that the store puts on its answers (S3)."""
+        return self._bucket.wire.clock() if self._bucket.is_s3 else None
 
     def close(self) -> None:
         """Close idle connections."""

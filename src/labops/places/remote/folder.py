@@ -11,7 +11,7 @@ from collections.abc import Collection, Iterator, Mapping
 from labops.drivers import fs
 from labops.errors import NotFound
 from labops.model import Event, HashName, Oid, OnEvent, ignore, is_tree_oid
-from labops.places.remote.layout import FANS, NOTES, TRASH, base_of, corrupt, oid_at, other, tail_of
+from labops.places.remote.layout import FANS, NOTES, TRASH, Access, base_of, corrupt, oid_at, other, tail_of
 from labops.places.trash import FolderTrash, Stored, Trashed
 
 _TRUSTED = 0o444
@@ -240,6 +240,15 @@ class FolderRemote:
     def check(self) -> None:
         """The folder is there, or its parent is, in which the first push makes it."""
         self._is_begun()
+
+    def access(self) -> Access:
+        """Only a folder."""
+        return Access(prefix=self._root)
+
+    def clock(self) -> float | None:
+        """The time by the file server's clock."""
+        self._require_root()
+        return fs.clock_ns(self._root) / 1e9
 
     def close(self) -> None:
         """Nothing is held open."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import re
-from typing import Final
+from typing import Final, NamedTuple
 
 from labops.errors import Corrupt
 from labops.formats.dos2unix import CHUNK_BYTES, to_unix
@@ -41,6 +41,16 @@ def oid_at(tail: str) -> Oid | None:
     """The oid of the object at `tail` below the base, or None for a foreign file."""
     match = _OBJECT.fullmatch(tail)
     return Oid(match[1] + match[2]) if match else None
+
+
+class Access(NamedTuple):
+    """How a remote is reached, for people: no secret is in it. Empty where it does not apply."""
+
+    bucket: str = ""
+    prefix: str = ""
+    endpoint: str = ""
+    region: str = ""
+    key_id: str = ""
 
 
 class ContentCheck:

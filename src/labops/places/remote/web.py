@@ -8,7 +8,7 @@ from labops.drivers import fs
 from labops.drivers.http import Site
 from labops.errors import AccessDenied, LabError, Unsupported
 from labops.model import Event, HashName, Oid, OnEvent, ignore
-from labops.places.remote.layout import ContentCheck, base_of, tail_of
+from labops.places.remote.layout import Access, ContentCheck, base_of, tail_of
 from labops.places.trash import Stored, Trashed
 
 
@@ -129,6 +129,14 @@ class WebRemote:
     def check(self) -> None:
         """One request: somebody answers. What a folder answers to says little, so 403 and 404 will do."""
         self._site.sizes([self._base])
+
+    def access(self) -> Access:
+        """Only an address."""
+        return Access(endpoint=self.url)
+
+    def clock(self) -> float | None:
+        """Not asked for: nothing we send a web server depends on it."""
+        return None
 
     def close(self) -> None:
         """Close idle connections."""

@@ -11,7 +11,7 @@ import contextlib
 import os
 import time
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import NamedTuple
 
@@ -143,7 +143,6 @@ def gc(
     `Conflict` (`stale-clone`, `gc-not-confirmed`). `now` is unix seconds.
     """
     moment = time.time() if now is None else now
-    youngest = moment - options.grace if options.grace else float("inf")
     with contextlib.ExitStack() as stack:
         stack.enter_context(project.lock())
         known = neighbours.read_list(project, options.remote) if options.cloud else []
@@ -153,18 +152,12 @@ def gc(
                 stack.enter_context(other.lock())
         used = _used(project, others, options, on_event)
         areas = list(_areas(project, options))
-        for area in areas:
-            _plan(project, area, areas, used, options, youngest, on_event)
-        steps = tuple(area.step(item) for area in areas for item in area.sweep.remove)
-        names = tuple(neighbours.identity(other).name for other in others)
-        planned = Collected(
-            Report("gc", Plan(steps), warnings=tuple(used.warnings)), tuple(area.sums() for area in areas), names
-        )
+        planned = _plan_all(project, others, areas, used, options, moment, on_event)
         if dry_run:
             return planned
         if options.cloud:
             neighbours.register(project, options.remote, known=known)
-        if not steps:
+        if not planned.removed:
             return planned
         if not confirm(planned):
             raise Conflict(
@@ -174,9 +167,8 @@ def gc(
             )
         day = datetime.fromtimestamp(moment, UTC).date().isoformat()
         _remember(areas, used, day)
-        outcomes = [outcome for area in areas for outcome in _apply(area, day, on_event)]
-    report = Report("gc", planned.report.plan, tuple(outcomes), planned.report.warnings)
-    return Collected(report, planned.places, names)
+        outcomes = tuple(outcome for area in areas for outcome in _apply(area, day, on_event))
+    return replace(planned, report=replace(planned.report, outcomes=outcomes))
 
 
 # -- what is used -------------------------------------------------------------------------------------
@@ -233,6 +225,24 @@ def _refuse_stale(project: Project) -> None:
 
 
 # -- plan ---------------------------------------------------------------------------------------------
+
+
+def _plan_all(
+    project: Project,
+    others: Sequence[Project],
+    areas: Sequence[_Area],
+    used: Used,
+    options: GcOptions,
+    moment: float,
+    on_event: OnEvent,
+) -> Collected:
+    youngest = moment - options.grace if options.grace else float("inf")
+    for area in areas:
+        _plan(project, area, areas, used, options, youngest, on_event)
+    steps = tuple(area.step(item) for area in areas for item in area.sweep.remove)
+    names = tuple(neighbours.identity(other).name for other in others)
+    report = Report("gc", Plan(steps), warnings=tuple(used.warnings))
+    return Collected(report, tuple(area.sums() for area in areas), names)
 
 
 def _areas(project: Project, options: GcOptions) -> Iterator[_Area]:

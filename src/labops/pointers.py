@@ -9,7 +9,7 @@ from collections.abc import Iterable, Sequence
 from labops.drivers import fs
 from labops.errors import InvalidInput, NotFound
 from labops.formats.dvcfile import parse_dvcfile, render_dvcfile
-from labops.formats.ignore import add_ignore_line
+from labops.formats.ignore import add_ignore_line, remove_ignore_line
 from labops.index import load_stages, read_workspace
 from labops.model import DvcFile, Output, Tracked, Tree
 from labops.project import Project
@@ -93,6 +93,36 @@ def ignore_outputs(project: Project, paths: Iterable[str]) -> list[str]:
     for file, text in changed.items():
         fs.write_atomic(project.absolute(file), text.encode("utf-8", "surrogateescape"))
     return list(changed)
+
+
+def unignore_outputs(project: Project, paths: Iterable[str]) -> list[str]:
+    """Take the lines that hide just these outputs out of `.gitignore`; the files that changed.
+
+    A file in which nothing is left is removed, as dvc does it.
+    """
+    if project.git is None:
+        return []
+    changed: dict[str, str] = {}
+    for path in paths:
+        file = posixpath.join(posixpath.dirname(path), ".gitignore")
+        text = changed.get(file, _read_ignore(project, file))
+        less = remove_ignore_line(text, posixpath.basename(path))
+        if less != text:
+            changed[file] = less
+    for file, text in changed.items():
+        if text:
+            fs.write_atomic(project.absolute(file), text.encode("utf-8", "surrogateescape"))
+        else:
+            fs.remove(project.absolute(file))
+    return list(changed)
+
+
+def for_git(project: Project, changed: Iterable[str]) -> tuple[str, ...]:
+    """Those of the `changed` files, each once, that `git add` accepts: one that is gone must have been tracked."""
+    files = list(dict.fromkeys(changed))
+    gone = [project.absolute(file) for file in files if not os.path.lexists(project.absolute(file))]
+    known = project.git.tracked(gone) if project.git is not None and gone else set()
+    return tuple(file for file in files if project.absolute(file) in known or project.absolute(file) not in gone)
 
 
 def _read_ignore(project: Project, file: str) -> str:

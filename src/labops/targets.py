@@ -190,7 +190,7 @@ def _refuse_overlap(target: Target, tracked: index.PathIndex) -> None:
         raise InvalidInput(
             f"'{target.path}' overlaps with '{other.path}', which '{other.address}' tracks",
             code="overlapping-outputs",
-            hint=f"add a path inside '{other.path}', or stop tracking that first: dvc remove {other.address}",
+            hint=f"add a path inside '{other.path}', or stop tracking that first: lab remove {other.address}",
             path=target.path,
         )
 

@@ -27,7 +27,7 @@ DVC_COMMANDS = [
 HEAVY = {"boto3", "botocore", "rich", "obstore", "starlette", "msgspec", "ruamel", "httpx", "pathspec", "asyncio"}
 LEAVES = [[name] for name in COMMANDS if name not in {"remote", "cache", "data"}]
 LEAVES += [["remote", name] for name in ("add", "default", "modify", "list", "remove", "rename")]
-LEAVES += [["cache", "dir"], ["data", "status"], ["remote"], ["cache"], ["data"]]
+LEAVES += [["cache", "dir"], ["cache", "migrate"], ["data", "status"], ["remote"], ["cache"], ["data"]]
 
 
 def python(*words: str, **options: object) -> subprocess.CompletedProcess[str]:
@@ -118,7 +118,7 @@ def test_unknown_words(lab):
     assert lab("add").code == 2
     assert lab("push", "-j", "0").code == 2
     assert lab("remote", "nope").code == 2
-    assert lab("cache").err == "ERROR: 'lab cache' needs one of: dir\nhint: lab cache --help\n"
+    assert lab("cache").err == "ERROR: 'lab cache' needs one of: dir, migrate\nhint: lab cache --help\n"
 
 
 def test_quiet_and_verbose_on_both_sides(lab, verbs):

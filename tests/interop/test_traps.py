@@ -130,6 +130,19 @@ def test_04_data_of_a_removed_pointer_stays(box: Sandbox):
     assert (box.repo / "f").read_bytes() == b"1\n"
 
 
+def test_04_data_that_lab_stops_tracking_stays(box: Sandbox):
+    """dvc remembers what it has added and, once no DVC file names it, deletes what looks unchanged."""
+    box.init()
+    box.files("d", FILES)
+    box.write("f", b"one\n")
+    box.dvc("add", "d", "f")
+    box.run("remove", "d.dvc", "f.dvc")
+    box.dvc("checkout")
+    assert contents(box.repo / "d") == FILES
+    assert (box.repo / "f").read_bytes() == b"one\n"
+
+
+@safer
 def test_04_members_once_named_stay(box: Sandbox):
     start(box)
     box.write("d/new", "4\n")
@@ -259,6 +272,19 @@ def test_08_names_that_dvc_leaves_open_to_git(box: Sandbox, name: str):
     assert box.dvc("status", "--json").json() == {}
 
 
+@safer
+def test_08_removing_takes_the_escaped_line_too(box: Sandbox):
+    box.init()
+    for name in ("with[brackets]", "plain", "#hash"):
+        box.write(name, name)
+        box.run("add", name)
+    box.run("remove", "with[brackets].dvc", "#hash.dvc")
+    assert box.text(".gitignore") == "/plain\n"
+    box.run("move", "plain", "a[b]")
+    box.run("move", "a[b]", "plain")
+    assert box.text(".gitignore") == "/plain\n"
+
+
 # 9
 
 
@@ -298,7 +324,7 @@ def test_09_what_the_format_cannot_hold_is_said(box: Sandbox, kind: str):
 
 @safer
 def test_10_gc_never_takes_what_a_remote_branch_needs(box: Sandbox):
-    """Collecting garbage is dvc's job today. If lab ever does it, other people's branches count."""
+    """Other people's branches count, and what is in no remote stays."""
     start(box)
     box.run("push")
     box.commit()
@@ -309,10 +335,41 @@ def test_10_gc_never_takes_what_a_remote_branch_needs(box: Sandbox):
     box.git("rm", "-q", "d.dvc", cwd=clone)
     box.git("commit", "-q", "-m", "gone here", cwd=clone)
     before = objects(clone / ".dvc/cache")
-    box.run("gc", "-a", "-f", cwd=clone, ok=None)
+    box.run("gc", "-a", "-f", "--grace", "0", cwd=clone)
     assert objects(clone / ".dvc/cache") == before
-    box.run("gc", "-w", "--not-in-remote", "-f", cwd=clone, ok=None)
+    box.run("gc", "-w", "--not-in-remote", "-f", "--grace", "0", cwd=clone)
+    assert objects(clone / ".dvc/cache") == set()
     assert objects(box.store) == before
+
+
+@safer
+def test_10_force_is_no_leave_to_delete_the_files_of_a_lost_listing(box: Sandbox):
+    start(box)
+    box.run("push")
+    tree = dir_object(FILES)[0]
+    for store in (box.repo / ".dvc/cache", box.store):
+        object_path(store, tree).unlink()
+    before = objects(box.store), objects(box.repo / ".dvc/cache")
+    said = box.run("gc", "-w", "-c", "-f", "--grace", "0", ok=False)
+    assert names(said, "d.dvc")
+    assert (objects(box.store), objects(box.repo / ".dvc/cache")) == before
+    box.write("d/a", FILES["a"])
+    box.run("add", "d")
+    box.run("push")
+    box.dvc("gc", "-w", "-c", "-f")
+    assert objects(box.store) == before[0] | {tree}
+
+
+@safer
+def test_10_names_that_are_no_objects_are_nobodys_garbage(box: Sandbox):
+    start(box)
+    box.run("push")
+    foreign = [box.store / "ab/notes.txt", box.store / "files/md5/ab/notes.txt", box.repo / ".dvc/cache/ab/notes.txt"]
+    for path in foreign:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text("a person's own")
+    box.run("gc", "-w", "-c", "-f", "--grace", "0")
+    assert all(path.exists() for path in foreign)
 
 
 # 11

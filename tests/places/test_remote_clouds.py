@@ -17,11 +17,11 @@ import obstore
 import pytest
 from obstore.store import AzureStore
 
-from labops.errors import InvalidInput
+from labops.errors import InvalidInput, Unsupported
 from labops.model import HashName, RemoteSettings
 from labops.places.remote import open_remote
 from labops.testing import servers
-from labops.testing.remote_contract import RemoteContract, oid_of
+from labops.testing.remote_contract import RemoteContract, key_of, oid_of
 from labops.testing.servers import Server, ServerAbsent
 
 _numbers = itertools.count()
@@ -46,6 +46,24 @@ class TestGoogle(RemoteContract):
     @pytest.fixture
     def backing(self, on_open_rclone: Any, tmp_path: Path) -> GoogleBacking:
         return GoogleBacking(on_open_rclone, tmp_path / "account.json")
+
+    @pytest.mark.parametrize("hash_name", list(HashName))
+    def test_the_trash_takes_and_gives_back(self, backing: Any, opened: Any, hash_name: HashName) -> None:
+        """The stand-in takes Google's copy for an upload of nothing: that is noticed, and nothing is lost."""
+        data = b"kept"
+        backing.put(key_of(oid_of(data), hash_name), data)
+        with pytest.raises(Unsupported) as caught:
+            opened(hash_name).trash({oid_of(data): len(data)}, "2026-11-25")
+        assert caught.value.code == "copy-unsupported"
+        assert backing.keys() == {key_of(oid_of(data), hash_name)}
+        assert backing.get(key_of(oid_of(data), hash_name)) == data
+
+    def test_an_object_of_the_other_layout_is_adopted(self, backing: Any, opened: Any) -> None:
+        """As above."""
+        backing.put(key_of(oid_of(b"\0"), HashName.MD5_DOS2UNIX), b"\0")
+        with pytest.raises(Unsupported):
+            opened().adopt(oid_of(b"\0"), 1)
+        assert backing.keys() == {key_of(oid_of(b"\0"), HashName.MD5_DOS2UNIX)}
 
 
 class AzureBacking:

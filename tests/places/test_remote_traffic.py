@@ -19,7 +19,7 @@ from typing import Any
 import pytest
 
 from labops.drivers.s3 import bucket as s3_bucket
-from labops.drivers.s3 import downloading, uploading
+from labops.drivers.s3 import copying, downloading, uploading
 from labops.errors import AccessDenied, Corrupt, InvalidInput, LabError, NoSpace, Unavailable, Unsupported
 from labops.model import HashName, RemoteSettings
 from labops.places.remote import Remote, open_remote
@@ -653,3 +653,32 @@ def test_two_processes_that_fetch_the_same_object_do_not_mix(
         opened().download(oid, str(tmp_path / "t"))
         assert (tmp_path / "t").read_bytes() == data
         assert partial.read_bytes() == before
+
+
+# -- the trash ------------------------------------------------------------------------------------------
+
+
+def test_setting_aside_costs_a_copy_each_and_one_deletion(remote: Remote, between: Proxy, on_ministack: Any) -> None:
+    objects = sample(20)
+    for oid, data in objects.items():
+        on_ministack.put(key_of(oid), data)
+    between.asked.clear()
+    remote.trash({oid: len(data) for oid, data in objects.items()}, "2026-11-25")
+    assert between.counts() == {"PUT": 20, "DELETE": 1}
+
+
+@pytest.mark.parametrize("which", ["on_ministack", "on_ceph"])
+def test_an_object_beyond_one_copy_is_copied_in_parts(
+    which: str, request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    backing = request.getfixturevalue(which)
+    monkeypatch.setattr(copying, "WHOLE", 6 * MIB)
+    monkeypatch.setattr(copying, "PART", 5 * MIB)
+    data = os.urandom(12 * MIB)
+    backing.put(key_of(oid_of(data)), data)
+    remote = open_remote(backing.settings, HashName.MD5)
+    remote.trash({oid_of(data): len(data)}, "2026-11-25")
+    assert backing.keys() == {f".lab-trash/2026-11-25/{key_of(oid_of(data))}"}
+    remote.restore(list(remote.trashed()))
+    assert backing.get(key_of(oid_of(data))) == data
+    remote.close()

@@ -18,12 +18,14 @@ GROUPS: dict[str, dict[str, Entry]] = {
         "init": Entry("setup:init", "Make a DVC project of this git repository."),
         "remote": Entry("configure:remote", "Add, list, change and remove remotes."),
         "config": Entry("configure:config", "Get or set configuration options."),
-        "cache": Entry("configure:cache", "Say where the cache is."),
+        "cache": Entry("configure:cache", "Say where the cache is, or migrate it."),
     },
     "Version data": {
         "add": Entry("track:add", "Track files or folders with a DVC file."),
         "commit": Entry("track:commit", "Record what changed in tracked files and folders."),
         "checkout": Entry("sync:checkout", "Make the workspace equal to its DVC files, from the cache."),
+        "remove": Entry("rename:remove", "Stop tracking data; it stays unless --outs is given."),
+        "move": Entry("rename:move", "Rename tracked data together with its DVC file."),
         "unprotect": Entry("track:unprotect", "Turn links into the cache into plain, editable copies."),
     },
     "Versions": {
@@ -35,6 +37,12 @@ GROUPS: dict[str, dict[str, Entry]] = {
         "push": Entry("sync:push", "Upload tracked data to a remote."),
         "fetch": Entry("sync:fetch", "Download tracked data into the cache."),
         "pull": Entry("sync:pull", "Fetch, then checkout."),
+    },
+    "Keep order": {
+        "du": Entry("upkeep:du", "Say how much room tracked data takes."),
+        "gc": Entry("upkeep:gc", "Move what nobody uses to the trash, here and in a remote (-c)."),
+        "destroy": Entry("upkeep:destroy", "Make a plain git repository of the project; data stays."),
+        "doctor": Entry("doctor:doctor", "Check everything that lab needs, line by line."),
     },
     "Look": {
         "status": Entry("look:status", "Show what differs from the DVC files, or from a remote (-c)."),
@@ -48,12 +56,12 @@ GROUPS: dict[str, dict[str, Entry]] = {
 
 COMMANDS: dict[str, Entry] = {name: entry for group in GROUPS.values() for name, entry in group.items()}
 
-ALIASES = {"doctor": "version"}
+ALIASES = {"rm": "remove", "mv": "move"}
 
 LEFT_TO_DVC = frozenset({
-    "artifacts", "dag", "destroy", "du", "exp", "experiments", "freeze", "gc", "get", "get-url",
+    "artifacts", "dag", "exp", "experiments", "freeze", "get", "get-url",
     "git-hook", "import", "import-db", "import-url", "install", "list", "list-url", "ls", "ls-url", "machine",
-    "metrics", "move", "mv", "params", "plots", "queue", "remove", "repro", "rm", "run", "stage", "studio",
+    "metrics", "params", "plots", "queue", "repro", "run", "stage", "studio",
     "unfreeze", "update", "dataset", "daemon",
 })  # fmt: skip
 """Commands of dvc that labops does not have (yet): they end in a hint to run dvc itself."""

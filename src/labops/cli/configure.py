@@ -223,7 +223,7 @@ def remote_rename(_session: Session, name: str, new: str) -> None:
 
 @click.group("cache", cls=Family)
 def cache() -> None:
-    """Say where the cache is."""
+    """Say where the cache is, or bring it up to date."""
 
 
 @cache.command("dir", short_help="Print where the cache is, or choose the place.")
@@ -246,10 +246,29 @@ def cache_dir(session: Session, value: str | None, unset: bool) -> None:
         session.say(verb.cache_dir(_root(), _level()))
 
 
-@cache.command("migrate", hidden=True, context_settings={"ignore_unknown_options": True}, add_help_option=False)
-@click.argument("words", nargs=-1, type=click.UNPROCESSED)
-def cache_migrate(words: tuple[str, ...]) -> None:
-    """Left to dvc."""
-    from labops.cli.app import use_dvc
+@cache.command("migrate", short_help="Give objects of dvc 2.x their names of today.")
+@click.option("--dvc-files", is_flag=True, help="Let the DVC files of the workspace point at the new names.")
+@click.option("-r", "--remote", metavar="NAME", shell_complete=known_remotes, help="Migrate this remote too.")
+@click.option("-j", "--jobs", type=click.IntRange(min=1), metavar="NUMBER", help="How many transfers at once, at most.")
+@click.option("--dry", "--dry-run", "dry_run", is_flag=True, help="Show what would be done, and do nothing.")
+@json_option
+@pass_session
+def cache_migrate(session: Session, dvc_files: bool, remote: str | None, jobs: int | None, dry_run: bool) -> int:
+    """Store the objects of dvc 2.x under their names of today too; the old ones stay.
 
-    raise use_dvc("cache", "migrate", *words)
+    Nothing is downloaded. In a remote the store itself copies what keeps its name.
+    """
+    from labops.cli import show
+    from labops.model import Action
+    from labops.verbs.migrate import migrate
+
+    project = session.project()
+    with session.progress() as on_event:
+        report = migrate(project, dvc_files=dvc_files, remote=remote, jobs=jobs, dry_run=dry_run, on_event=on_event)
+    lines = [f"Migrated {report.count(Action.STORE)} files to DVC 3.0 cache location."]
+    if remote:
+        lines.append(f"Brought {report.count(Action.UPLOAD)} files to their new names in '{remote}'.")
+    if dvc_files and report.count(Action.TRACK) == 0 and not report.failed:
+        lines.append("No DVC files in the repo to migrate to the 3.0 format.")
+    lines += show.git_hint(report, project.root)
+    return show.show_report(session, report, lines, dry_run=dry_run, root=project.root)

@@ -55,7 +55,7 @@ class Cache:
         self.is_shared = is_shared
         self._is_looking = is_looking
         self.base = os.path.join(root, "files", "md5") if hash_name is HashName.MD5 else root
-        self._lab = notes or os.path.join(root, ".lab")
+        self.notes = self._lab = notes or os.path.join(root, ".lab")
         self._shards: dict[str, dict[str, bytes]] = {}
         self._dirty: set[str] = set()
         self._lock = threading.Lock()

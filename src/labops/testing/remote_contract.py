@@ -14,6 +14,7 @@ import contextlib
 import hashlib
 import os
 import random
+import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -24,6 +25,7 @@ import pytest
 from labops.errors import Corrupt, LabError, NotFound, Unsupported
 from labops.model import HashName, Oid, RemoteSettings, parse_oid
 from labops.places.remote import Remote, open_remote
+from labops.places.trash import Trashed
 
 
 class Backing(Protocol):
@@ -227,6 +229,72 @@ class RemoteContract(ReadContract):
         remote.delete([])
         assert remote.contains(list(objects)) == set(list(objects)[4:])
 
+    def test_inventory_says_when_each_object_came(self, backing: Backing, remote: Remote) -> None:
+        objects = sample(3)
+        began = time.time()
+        for oid, data in objects.items():
+            backing.put(key_of(oid), data)
+        found = {item.oid: item for item in remote.inventory()}
+        assert {oid: item.size for oid, item in found.items()} == {oid: len(data) for oid, data in objects.items()}
+        assert all(began - 5 <= item.modified <= time.time() + 5 for item in found.values())
+
+    @pytest.mark.parametrize("hash_name", list(HashName))
+    def test_the_trash_takes_and_gives_back(
+        self, backing: Backing, opened: Callable[..., Remote], hash_name: HashName
+    ) -> None:
+        remote = opened(hash_name)
+        objects = sample(7) | {oid_of(b"[]", ".dir"): b"[]"}
+        for oid, data in objects.items():
+            backing.put(key_of(oid, hash_name), data)
+        other = next(name for name in HashName if name is not hash_name)
+        twin = next(iter(objects))
+        backing.put(key_of(twin, other), objects[twin])
+        gone, kept = list(objects)[:5], list(objects)[5:]
+        remote.trash({oid: len(objects[oid]) for oid in gone} | {oid_of(b"never there"): 11}, "2026-11-25")
+        inside = {f".lab-trash/2026-11-25/{key_of(oid, hash_name)}": oid for oid in gone}
+        assert backing.keys() == {key_of(oid, hash_name) for oid in kept} | {key_of(twin, other)} | set(inside)
+        assert all(backing.get(key) == objects[oid] for key, oid in inside.items())
+        assert remote.contains(list(objects)) == set(kept)
+        assert {oid for oid, _ in remote.list()} == set(kept)
+        assert list(opened(other).trashed()) == []
+        items = list(remote.trashed())
+        assert sorted(items) == sorted(("2026-11-25", oid, len(objects[oid])) for oid in gone)
+        remote.restore(items[:3])
+        remote.purge([item for item in items[3:] if item.oid == items[3].oid] + items[4:5])
+        assert backing.keys() == {key_of(oid, hash_name) for oid in kept} | {key_of(twin, other)} | {
+            key_of(item.oid, hash_name) for item in items[:3]
+        }
+        assert all(backing.get(key_of(item.oid, hash_name)) == objects[item.oid] for item in items[:3])
+        remote.purge(items)
+        assert list(remote.trashed()) == []
+        remote.trash({}, "2026-11-25")
+        remote.restore([])
+
+    def test_an_object_of_the_other_layout_is_adopted(self, backing: Backing, opened: Callable[..., Remote]) -> None:
+        data = b"\0binary" * 9
+        oid = oid_of(data)
+        backing.put(key_of(oid, HashName.MD5_DOS2UNIX), data)
+        remote = opened(HashName.MD5)
+        remote.adopt(oid, len(data))
+        remote.finish()
+        assert backing.get(key_of(oid)) == data
+        assert backing.get(key_of(oid, HashName.MD5_DOS2UNIX)) == data
+        with pytest.raises(NotFound):
+            remote.adopt(oid_of(b"nothing"), 7)
+
+    def test_notes_are_kept_and_are_no_objects(self, backing: Backing, remote: Remote) -> None:
+        backing.put(key_of(oid_of(b"x")), b"x")
+        assert remote.notes("kind") == {}
+        remote.put_note("kind", "one", b"1")
+        remote.put_note("kind", "two", b"2")
+        remote.put_note("kind", "two", b"22")
+        remote.put_note("other", "two", b"other")
+        assert remote.notes("kind") == {"one": b"1", "two": b"22"}
+        remote.remove_note("kind", "one")
+        remote.remove_note("kind", "never there")
+        assert remote.notes("kind") == {"two": b"22"}
+        assert [oid for oid, _ in remote.list()] == [oid_of(b"x")]
+
     def test_many_threads_at_once(self, backing: Backing, remote: Remote, tmp_path: Path) -> None:
         objects = sample(120, size=3000)
 
@@ -257,6 +325,12 @@ class RemoteContract(ReadContract):
             lambda: remote.download(oid, str(tmp_path / "t")),
             lambda: remote.upload(oid, str(tmp_path / "f"), 1),
             lambda: remote.delete([oid]),
+            lambda: remote.trash({oid: 1}, "2026-11-25"),
+            lambda: list(remote.trashed()),
+            lambda: list(remote.inventory()),
+            lambda: remote.adopt(oid, 1),
+            lambda: remote.notes("kind"),
+            lambda: remote.put_note("kind", "name", b"x"),
             remote.check,
         )
         for attempt in attempts:
@@ -276,10 +350,23 @@ class WebContract(ReadContract):
             lambda: remote.upload(oid_of(b"x"), str(tmp_path / "f"), 1),
             lambda: remote.upload_bytes(oid_of(b"x"), b"x"),
             lambda: remote.delete([oid_of(b"x")]),
+            lambda: remote.trash({oid_of(b"x"): 1}, "2026-11-25"),
+            lambda: remote.restore([Trashed("2026-11-25", oid_of(b"x"), 1)]),
+            lambda: remote.purge([Trashed("2026-11-25", oid_of(b"x"), 1)]),
+            lambda: remote.adopt(oid_of(b"x"), 1),
+            lambda: remote.put_note("kind", "name", b"x"),
+            lambda: remote.remove_note("kind", "name"),
         )
         for attempt in attempts:
             with pytest.raises(Unsupported) as caught:
                 attempt()
             assert caught.value.code == "read-only-remote"
-        with pytest.raises(Unsupported):
-            remote.list()
+        questions: tuple[Callable[[], object], ...] = (
+            remote.list,
+            remote.inventory,
+            remote.trashed,
+            lambda: remote.notes("kind"),
+        )
+        for question in questions:
+            with pytest.raises(Unsupported):
+                question()

@@ -5,10 +5,10 @@ from __future__ import annotations
 import os
 from collections.abc import Sequence
 
-from labops.drivers import fs
 from labops.errors import NotFound
 from labops.model import Action, Outcome, Plan, Report, Result, Step
 from labops.project import Project
+from labops.unlinking import linked_files, make_private
 
 
 def unprotect(project: Project, targets: Sequence[str], *, dry_run: bool = False) -> Report:
@@ -22,7 +22,7 @@ def unprotect(project: Project, targets: Sequence[str], *, dry_run: bool = False
         path = project.absolute(relative)
         if not os.path.lexists(path):
             raise NotFound(f"'{target}' does not exist", code="no-such-file", hint="check the spelling", path=target)
-        steps += [Step(Action.REPLACE, name) for name in _protected(project, relative, path)]
+        steps += [Step(Action.REPLACE, name) for name in linked_files(project, relative)]
     plan = Plan(tuple(steps))
     if dry_run:
         return Report("unprotect", plan)
@@ -34,22 +34,6 @@ def unprotect(project: Project, targets: Sequence[str], *, dry_run: bool = False
     return Report("unprotect", plan, tuple(outcomes))
 
 
-def _protected(project: Project, relative: str, path: str) -> list[str]:
-    scan = project.workspace.scan(path)
-    if scan.kind == "file":
-        return [relative] if fs.is_protected(path) else []
-    found = []
-    for folder, listing in scan.folders.items():
-        for name in listing.names:
-            inside = f"{relative}/{folder}/{name}" if folder else f"{relative}/{name}"
-            if fs.is_protected(project.absolute(inside)):
-                found.append(inside)
-    return sorted(found)
-
-
 def _free(project: Project, step: Step) -> Outcome:
-    path = project.absolute(step.path)
-    made = project.workspace.temporary()
-    fs.copy(path, made, mode=0o664 if project.settings.cache_shared_group else 0o666)
-    project.workspace.place(made, path)
+    make_private(project, step.path)
     return Outcome(step, Result.DONE)

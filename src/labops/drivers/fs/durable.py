@@ -158,3 +158,9 @@ def rename(source: str, target: str) -> None:
     """Give `source` the name `target` in one step, replacing what was there."""
     with translating(target):
         os.rename(source, target)
+
+
+def touch(path: str) -> None:
+    """Give a file the present time, as an edit would."""
+    with translating(path):
+        os.utime(path)

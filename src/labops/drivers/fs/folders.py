@@ -206,3 +206,11 @@ def remove_folder(path: str) -> bool:
     except OSError:
         return False
     return True
+
+
+def remove_all(path: str) -> None:
+    """Remove a folder and everything in it; links in it are removed, not followed."""
+    import shutil
+
+    with translating(path), contextlib.suppress(FileNotFoundError):
+        shutil.rmtree(path)

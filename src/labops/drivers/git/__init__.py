@@ -1,5 +1,21 @@
 """git, by subprocess: the one room that runs it. `Git` is a repository; the other modules do one thing with it."""
 
+from labops.drivers.git.asking import hooks, identity, origin, setting, version
+from labops.drivers.git.reach import Found, commits_from, refs, sizes_at, unknown_refs, walk
 from labops.drivers.git.repository import Git, Revision
 
-__all__ = ["Git", "Revision"]
+__all__ = [
+    "Found",
+    "Git",
+    "Revision",
+    "commits_from",
+    "hooks",
+    "identity",
+    "origin",
+    "refs",
+    "setting",
+    "sizes_at",
+    "unknown_refs",
+    "version",
+    "walk",
+]

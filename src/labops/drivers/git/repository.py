@@ -183,8 +183,8 @@ class Git:
                 return out.decode("ascii").strip()
             if b"dubious ownership" in err or b"not a git repository" in err:
                 raise git.translate(self.root, "rev-parse", err)
-            refs = [ref for ref in self._refs("refs/remotes") if ref.split("/", 3)[3:] == [rev]]
-            found = set(self._commits_of(refs).values())
+            refs = [ref for ref in self.refs("refs/remotes") if ref.split("/", 3)[3:] == [rev]]
+            found = set(self.commits_of(refs).values())
             if len(found) == 1:
                 return found.pop()
         hint = "git fetch --unshallow" if self.is_shallow else "git fetch --all --tags"
@@ -198,10 +198,10 @@ class Git:
         `all_commits` is what HEAD, local branches, tags and remote-tracking branches reach: not the stash,
         not other refs. A tag of something that is no commit is passed over.
         """
-        refs = self._refs("refs/heads") if all_branches else []
-        refs += self._refs("refs/tags") if all_tags else []
+        refs = self.refs("refs/heads") if all_branches else []
+        refs += self.refs("refs/tags") if all_tags else []
         names: dict[str, list[str]] = {}
-        for ref, sha in self._commits_of(refs).items():
+        for ref, sha in self.commits_of(refs).items():
             names.setdefault(sha, []).append(ref.split("/", 2)[2])
         if all_commits:
             start = ["HEAD"] if self.head() else []
@@ -261,14 +261,24 @@ class Git:
                 raise self._died(process)
             yield sha, content[:-1]
 
+    def ids_of(self, names: Sequence[str]) -> list[str | None]:
+        """The object id that each of `names` (`REV:path`, `REV^{tree}`, an id) leads to, None where to none."""
+        if not names:
+            return []
+        stdin = b"".join(os.fsencode(name) + b"\n" for name in names)
+        lines = git.run(self.root, "cat-file", "--batch-check=%(objectname)", stdin=stdin).splitlines()
+        # What leads nowhere is answered by its own words and "missing", on a line of its own.
+        return [None if b" " in line else line.decode("ascii") for line in lines]
+
     def _died(self, process: Popen[bytes]) -> LabError:
         assert process.stderr is not None
         return git.translate(self.root, "cat-file", process.stderr.read())
 
-    def _refs(self, under: str) -> list[str]:
+    def refs(self, under: str) -> list[str]:
+        """The full names of the refs below `under`."""
         return git.text(self.root, "for-each-ref", "--format=%(refname)", under).splitlines()
 
-    def _commits_of(self, refs: Sequence[str]) -> dict[str, str]:
+    def commits_of(self, refs: Sequence[str]) -> dict[str, str]:
         """Ref → commit for the refs that lead to one, through any number of tag objects, by one call."""
         if not refs:
             return {}

@@ -27,6 +27,7 @@ from labops.drivers.s3.wire import BucketSettings, FileSlice, Wire, find_region,
 from labops.errors import AccessDenied, LabError
 
 if TYPE_CHECKING:
+    from obstore import ObjectMeta
     from obstore.store import ObjectStore
 
 _Q = TypeVar("_Q")
@@ -292,7 +293,7 @@ class Bucket:
                 page = next(pages, None)
             if page is None:
                 return
-            yield [Row(item["path"], item["size"], (item["e_tag"] or "").strip('"')) for item in page]
+            yield [_row(item) for item in page]
 
     def delete(self, keys: Sequence[str]) -> None:
         """Delete `keys`; absent ones are no error. Falls back to one by one where bulk deletion is refused."""
@@ -393,3 +394,7 @@ class Bucket:
     def _where(self, action: str) -> Where:
         where = self.wire.where(action)
         return where if self.is_s3 else where._replace(scheme=self.settings.kind)
+
+
+def _row(item: ObjectMeta) -> Row:
+    return Row(item["path"], item["size"], (item["e_tag"] or "").strip('"'), item["last_modified"].isoformat())

@@ -8,21 +8,27 @@ from urllib.parse import unquote_plus
 
 
 class Row(NamedTuple):
-    """One line of a listing; `etag` has no quotes."""
+    """One line of a listing; `etag` has no quotes, `modified` is the time as the store wrote it (ISO 8601)."""
 
     key: str
     size: int
     etag: str
+    modified: str = ""
 
 
 def read_page(body: bytes) -> tuple[list[Row], str]:
     """Rows of one ListObjectsV2 answer, and the token of the next page ('' when this is the last)."""
     root = ET.fromstring(body)  # noqa: S314 - expat refuses entity bombs; the store is the user's own
     space = root.tag.removesuffix("ListBucketResult")
-    name, length, tag = f"{space}Key", f"{space}Size", f"{space}ETag"
+    name, length, tag, time = f"{space}Key", f"{space}Size", f"{space}ETag", f"{space}LastModified"
     decode = unquote_plus if root.findtext(f"{space}EncodingType") == "url" else str
     rows = [
-        Row(decode(item.findtext(name, "")), int(item.findtext(length, "0")), item.findtext(tag, "").strip('"'))
+        Row(
+            decode(item.findtext(name, "")),
+            int(item.findtext(length, "0")),
+            item.findtext(tag, "").strip('"'),
+            item.findtext(time, ""),
+        )
         for item in root.iterfind(f"{space}Contents")
     ]
     is_cut = root.findtext(f"{space}IsTruncated", "false") == "true"

@@ -20,6 +20,7 @@ import weakref
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
 from typing import NamedTuple
 from urllib.parse import urlsplit
 
@@ -153,6 +154,18 @@ class Wire:
         finally:
             connection.close()
         return answer.headers.get("x-amz-bucket-region")
+
+    def clock(self) -> float | None:
+        """The time (unix seconds) at which the store says it answered one request, allowed or not."""
+        connection = self._connect()
+        try:
+            self._ready(connection)
+            answer = _talk(connection, "HEAD", self._path(""), {"host": self._url.netloc}, None)
+            return parsedate_to_datetime(answer.headers.get("date") or "").timestamp()
+        except (OSError, http.client.HTTPException, ValueError):
+            return None
+        finally:
+            connection.close()
 
     def _path(self, key: str) -> str:
         root = self._url.path.rstrip("/")

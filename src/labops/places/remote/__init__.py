@@ -6,13 +6,15 @@ libraries behind each kind of remote are loaded when one is opened.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Mapping
 from typing import Protocol
 
 from labops.errors import InvalidInput, Unsupported
 from labops.model import HashName, Oid, OnEvent, RemoteSettings, ignore
+from labops.places.remote.layout import Access
+from labops.places.trash import Stored, Trashed
 
-__all__ = ["Remote", "open_remote"]
+__all__ = ["Access", "Remote", "open_remote"]
 
 
 class Remote(Protocol):
@@ -64,12 +66,62 @@ class Remote(Protocol):
         """Delete objects; absent ones are no error."""
         ...
 
+    def inventory(self) -> Iterator[Stored]:
+        """Like `list`, with the time at which each object got its name."""
+        ...
+
+    def trash(self, sizes: Mapping[Oid, int], day: str) -> None:
+        """Set objects aside below `.lab-trash/<day>/`, in the order given, each gone only when it is safe there.
+
+        Absent ones are no error. An error leaves the rest where it is; what was set aside stays so.
+        """
+        ...
+
+    def trashed(self) -> Iterator[Trashed]:
+        """Every object of the layout in the trash."""
+        ...
+
+    def restore(self, items: Collection[Trashed]) -> None:
+        """Put objects of the trash back, in the order given."""
+        ...
+
+    def purge(self, items: Collection[Trashed]) -> None:
+        """Delete objects of the trash for good; absent ones are no error."""
+        ...
+
+    def adopt(self, oid: Oid, size: int) -> None:
+        """Store the object that the *other* layout of this remote holds under the same name, without download.
+
+        The caller knows that its name is right in this layout too. A folder hashes it all the same.
+        """
+        ...
+
+    def notes(self, kind: str) -> dict[str, bytes]:
+        """The small files of labops below `.lab/<kind>/`, by name; one listing and one request for each."""
+        ...
+
+    def put_note(self, kind: str, name: str, data: bytes) -> None:
+        """Write one of them."""
+        ...
+
+    def remove_note(self, kind: str, name: str) -> None:
+        """Remove one of them; absent is no error."""
+        ...
+
     def finish(self) -> None:
         """Wait until everything uploaded so far is safe: call it before the tree objects, and at the end."""
         ...
 
     def check(self) -> None:
         """At most two requests: the remote is reachable, exists, and the credentials work."""
+        ...
+
+    def access(self) -> Access:
+        """How the remote is reached. No request, but perhaps one for the bucket's region."""
+        ...
+
+    def clock(self) -> float | None:
+        """The time (unix seconds) by the clock of the other side, None where it does not tell; one request."""
         ...
 
     def close(self) -> None:

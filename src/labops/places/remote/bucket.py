@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterator, Sequence
+import math
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from datetime import datetime
 from typing import Final
 
-from labops.drivers.s3 import Bucket, Row, download, upload
-from labops.errors import AccessDenied
+from labops.drivers.s3 import Bucket, Row, copy, copy_all, download, upload
+from labops.errors import AccessDenied, NotFound
 from labops.model import Event, HashName, Oid, OnEvent, ignore
 from labops.places.remote.asking import FEW, PAGE_KEYS, every_prefix, pages_estimate, prefers_heads, prefixes
 from labops.places.remote.knowledge import Knowledge
-from labops.places.remote.layout import ContentCheck, base_of, oid_at, tail_of
+from labops.places.remote.layout import NOTES, TRASH, Access, ContentCheck, base_of, oid_at, other, tail_of
+from labops.places.trash import Stored, Trashed, trash_tail, trashed_at
 
 _PHASE: Final = "query"
 
@@ -27,6 +30,7 @@ class BucketRemote:
         self._bucket = bucket
         self._hash_name = hash_name
         self._base = base_of(prefix, hash_name)
+        self._top = f"{prefix}/" if prefix else ""
         self._knowledge = knowledge
         bucket.honours_ranges = knowledge.get("ranges") != "ignored"
 
@@ -66,21 +70,21 @@ class BucketRemote:
             found.update(oid for oid, _ in self._objects(page) if oid in rest)
         return found
 
-    def _first_page(self, take: Callable[[Oid, int], object]) -> Oid | None:
+    def _first_page(self, take: Callable[[Oid, Row], object]) -> Oid | None:
         """`take` the first page's objects; None when there is no more, else the last oid that it covers."""
         pages = self._bucket.list(self._base)
         first = next(pages, [])
         covered: Oid | None = None
-        for oid, size in self._objects(first):
-            take(oid, size)
+        for oid, row in self._objects(first):
+            take(oid, row)
             covered = oid
         if len(first) < PAGE_KEYS:
             # Some stores serve shorter pages, so an end is only believed when there is no second page.
             second = next(pages, None)
             if second is None:
                 return None
-            for oid, size in self._objects(second):
-                take(oid, size)
+            for oid, row in self._objects(second):
+                take(oid, row)
                 covered = oid
         return covered or Oid("0" * 32)
 
@@ -91,12 +95,12 @@ class BucketRemote:
     def _full(self, tails: Sequence[str]) -> list[str]:
         return [self._base + tail for tail in tails]
 
-    def _objects(self, page: Sequence[Row]) -> Iterator[tuple[Oid, int]]:
+    def _objects(self, page: Sequence[Row]) -> Iterator[tuple[Oid, Row]]:
         cut = len(self._base)
-        for key, size, _ in page:
-            oid = oid_at(key[cut:])
+        for row in page:
+            oid = oid_at(row.key[cut:])
             if oid is not None:
-                yield oid, size
+                yield oid, row
 
     def _heads(self, wanted: Collection[Oid], refusal: AccessDenied | None = None) -> set[Oid]:
         keys = {self._key(oid): oid for oid in wanted}
@@ -110,18 +114,78 @@ class BucketRemote:
 
     def list(self) -> Iterator[tuple[Oid, int]]:
         """Every object of the layout with its size in bytes, in no order; foreign keys are skipped."""
-        start: list[tuple[Oid, int]] = []
-        last = self._first_page(lambda oid, size: start.append((oid, size)))
+        return ((oid, row.size) for oid, row in self._everything())
+
+    def inventory(self) -> Iterator[Stored]:
+        """The same with the time at which the store took each."""
+        return (Stored(oid, row.size, _seconds(row.modified)) for oid, row in self._everything())
+
+    def _everything(self) -> Iterator[tuple[Oid, Row]]:
+        start: list[tuple[Oid, Row]] = []
+        last = self._first_page(lambda oid, row: start.append((oid, row)))
         yield from start
         if last is None:
             return
         tails = every_prefix(pages_estimate(last), is_folder_only=self._is_folder_only)
         for page in self._bucket.list_each(self._full(tails)):
-            yield from ((oid, size) for oid, size in self._objects(page) if oid > last)
+            yield from ((oid, row) for oid, row in self._objects(page) if oid > last)
 
     def delete(self, oids: Collection[Oid]) -> None:
         """Delete objects; absent ones are no error."""
         self._bucket.delete([self._key(oid) for oid in oids])
+
+    # -- the trash ------------------------------------------------------------------------------------
+
+    def trash(self, sizes: Mapping[Oid, int], day: str) -> None:
+        """Set objects aside: all are copied by the store, then all are deleted."""
+        self._move({self._key(oid): (self._trash_key(oid, day), size) for oid, size in sizes.items()})
+
+    def trashed(self) -> Iterator[Trashed]:
+        """Every object of the layout in the trash."""
+        start = f"{self._top}{TRASH}/"
+        for page in self._bucket.list(start):
+            for row in page:
+                found = trashed_at(row.key[len(start) :], row.size, self._hash_name)
+                if found is not None:
+                    yield found
+
+    def restore(self, items: Collection[Trashed]) -> None:
+        """Bring objects back: all are copied by the store, then all are deleted from the trash."""
+        self._move({self._trash_key(item.oid, item.day): (self._key(item.oid), item.size) for item in items})
+
+    def purge(self, items: Collection[Trashed]) -> None:
+        """Delete objects of the trash for good."""
+        self._bucket.delete([self._trash_key(item.oid, item.day) for item in items])
+
+    def _move(self, moves: Mapping[str, tuple[str, int]]) -> None:
+        try:
+            copy_all(self._bucket, moves)
+        except NotFound as error:
+            if error.code != "no-such-object":
+                raise
+            present = self._bucket.heads(moves)  # somebody else was faster with some of them
+            moves = {key: row for key, row in moves.items() if isinstance(present[key], int)}
+            copy_all(self._bucket, moves)
+        self._bucket.delete(list(moves))
+
+    def _trash_key(self, oid: Oid, day: str) -> str:
+        return f"{self._top}{TRASH}/{trash_tail(oid, day, self._hash_name)}"
+
+    # -- notes ----------------------------------------------------------------------------------------
+
+    def notes(self, kind: str) -> dict[str, bytes]:
+        """The small files of labops of one kind, by name."""
+        start = f"{self._top}{NOTES}/{kind}/"
+        rows = [row for page in self._bucket.list(start) for row in page]
+        return {row.key[len(start) :]: self._bucket.get(row.key) for row in rows}
+
+    def put_note(self, kind: str, name: str, data: bytes) -> None:
+        """Write one of them."""
+        self._bucket.put(f"{self._top}{NOTES}/{kind}/{name}", data)
+
+    def remove_note(self, kind: str, name: str) -> None:
+        """Remove one of them."""
+        self._bucket.delete([f"{self._top}{NOTES}/{kind}/{name}"])
 
     # -- one object -----------------------------------------------------------------------------------
 
@@ -136,6 +200,11 @@ class BucketRemote:
         check.update(data)
         check.finish()
         self._bucket.put(self._key(oid), data)
+
+    def adopt(self, oid: Oid, size: int) -> None:
+        """Let the store copy the other layout's object of that name."""
+        source = base_of(self._top.removesuffix("/"), other(self._hash_name)) + tail_of(oid)
+        copy(self._bucket, source, self._key(oid), size)
 
     def download(self, oid: Oid, target: str) -> int:
         """Fetch into the new file `target`; raises `Corrupt` (`corrupt-download`), and leaves none, otherwise."""
@@ -163,9 +232,27 @@ class BucketRemote:
         """One request: reachable, the bucket exists, the credentials work."""
         self._bucket.check()
 
+    def access(self) -> Access:
+        """Bucket, prefix, endpoint, region and key id."""
+        settings = self._bucket.wire.settings
+        key_id = settings.keys().key_id if settings.keys else ""
+        return Access(settings.bucket, self._top.rstrip("/"), settings.endpoint, settings.region, key_id)
+
+    def clock(self) -> float | None:
+        """The time that the store puts on its answers (S3)."""
+        return self._bucket.wire.clock() if self._bucket.is_s3 else None
+
     def close(self) -> None:
         """Close idle connections."""
         self._bucket.close()
 
     def _key(self, oid: Oid) -> str:
         return self._base + tail_of(oid)
+
+
+def _seconds(text: str) -> float:
+    """A listing's time as unix seconds; infinite where there is none, so that it counts as young."""
+    try:
+        return datetime.fromisoformat(text).timestamp()
+    except ValueError:
+        return math.inf

@@ -6,12 +6,13 @@ import contextlib
 import itertools
 import os
 import threading
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Mapping
 
 from labops.drivers import fs
 from labops.errors import NotFound
 from labops.model import Event, HashName, Oid, OnEvent, ignore, is_tree_oid
-from labops.places.remote.layout import FANS, base_of, corrupt, oid_at, tail_of
+from labops.places.remote.layout import FANS, NOTES, TRASH, Access, base_of, corrupt, oid_at, other, tail_of
+from labops.places.trash import FolderTrash, Stored, Trashed
 
 _TRUSTED = 0o444
 _FRESH = 0o644
@@ -41,6 +42,7 @@ class FolderRemote:
         self._lock = threading.Lock()
         self._token = os.urandom(12).hex()  # whose temporary files these are: nobody else's
         self._numbers = itertools.count()
+        self._trash = FolderTrash(os.path.join(root, TRASH), hash_name, self._path, is_shared=is_shared)
 
     def __repr__(self) -> str:
         return f"FolderRemote({self.name!r}, {self._root!r}, {self._hash_name})"
@@ -88,6 +90,10 @@ class FolderRemote:
 
     def list(self) -> Iterator[tuple[Oid, int]]:
         """Every object of the layout with its size in bytes; foreign files are skipped."""
+        return ((item.oid, item.size) for item in self.inventory())
+
+    def inventory(self) -> Iterator[Stored]:
+        """The same with the time at which each got its name: of its last change, or of its rename."""
         self._require_root()
         for fan in FANS:
             folder = os.path.join(self._base, fan)
@@ -95,13 +101,57 @@ class FolderRemote:
                 oid = oid_at(f"{fan}/{name}")
                 if oid is not None:
                     with contextlib.suppress(NotFound):  # deleted since it was listed
-                        yield oid, fs.stat(os.path.join(folder, name)).size
+                        seen = fs.stat(os.path.join(folder, name))
+                        yield Stored(oid, seen.size, max(seen.mtime_ns, seen.ctime_ns) / 1e9)
 
     def delete(self, oids: Collection[Oid]) -> None:
         """Delete objects; absent ones are no error."""
         self._require_root()
         for oid in oids:
             fs.remove(self._path(oid))
+
+    # -- the trash ------------------------------------------------------------------------------------
+
+    def trash(self, sizes: Mapping[Oid, int], day: str) -> None:
+        """Set objects aside, by renaming."""
+        self._require_root()
+        self._trash.take(list(sizes), day)
+
+    def trashed(self) -> Iterator[Trashed]:
+        """Every object of the layout in the trash."""
+        self._require_root()
+        return self._trash.list()
+
+    def restore(self, items: Collection[Trashed]) -> None:
+        """Rename objects of the trash back, in the order given."""
+        self._require_root()
+        self._trash.give_back(items)
+
+    def purge(self, items: Collection[Trashed]) -> None:
+        """Delete objects of the trash for good."""
+        self._require_root()
+        self._trash.purge(items)
+
+    # -- notes ----------------------------------------------------------------------------------------
+
+    def notes(self, kind: str) -> dict[str, bytes]:
+        """The small files of labops of one kind, by name."""
+        self._require_root()
+        folder = os.path.join(self._root, NOTES, kind)
+        names = [name for name in fs.names_in(folder) if not name.endswith(".tmp")]
+        return {name: fs.read_bytes(os.path.join(folder, name)) for name in names}
+
+    def put_note(self, kind: str, name: str, data: bytes) -> None:
+        """Write one of them."""
+        self._require_root()
+        folder = os.path.join(self._root, NOTES, kind)
+        fs.make_folder(folder, is_shared=self._is_shared)
+        fs.write_atomic(os.path.join(folder, name), data)
+
+    def remove_note(self, kind: str, name: str) -> None:
+        """Remove one of them."""
+        self._require_root()
+        fs.remove(os.path.join(self._root, NOTES, kind, name))
 
     # -- one object -----------------------------------------------------------------------------------
 
@@ -122,6 +172,11 @@ class FolderRemote:
             raise corrupt(oid, "corrupt-object", "memory")
         with self._new_object(oid) as temporary:
             fs.write_new(temporary, data, mode=_FRESH)
+
+    def adopt(self, oid: Oid, size: int) -> None:
+        """Copy the other layout's object of that name, hashed on the way."""
+        base = os.path.join(self._root, base_of("", other(self._hash_name))).rstrip("/")
+        self.upload(oid, f"{base}/{tail_of(oid)}", size)
 
     @contextlib.contextmanager
     def _new_object(self, oid: Oid) -> Iterator[str]:
@@ -191,6 +246,15 @@ class FolderRemote:
     def check(self) -> None:
         """The folder is there, or its parent is, in which the first push makes it."""
         self._is_begun()
+
+    def access(self) -> Access:
+        """Only a folder."""
+        return Access(prefix=self._root)
+
+    def clock(self) -> float | None:
+        """The time by the file server's clock."""
+        self._require_root()
+        return fs.clock_ns(self._root) / 1e9
 
     def close(self) -> None:
         """Nothing is held open."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import re
-from typing import Final
+from typing import Final, NamedTuple
 
 from labops.errors import Corrupt
 from labops.formats.dos2unix import CHUNK_BYTES, to_unix
@@ -15,11 +15,21 @@ HEX: Final = "0123456789abcdef"
 FANS: Final = tuple(a + b for a in HEX for b in HEX)
 """The 256 folders of a layout."""
 
+TRASH: Final = ".lab-trash"
+"""Below a remote's url. dvc takes nothing there for an object: it lies too deep."""
+NOTES: Final = ".lab"
+"""Below a remote's url: small files of labops, in a folder for each kind."""
+
 
 def base_of(url_path: str, hash_name: HashName) -> str:
     """What the keys of this layout start with, below the remote's own path; ends with `/` unless empty."""
     inside = "files/md5/" if hash_name is HashName.MD5 else ""
     return f"{url_path}/{inside}" if url_path else inside
+
+
+def other(hash_name: HashName) -> HashName:
+    """The other of the two layouts."""
+    return HashName.MD5_DOS2UNIX if hash_name is HashName.MD5 else HashName.MD5
 
 
 def tail_of(oid: Oid) -> str:
@@ -31,6 +41,16 @@ def oid_at(tail: str) -> Oid | None:
     """The oid of the object at `tail` below the base, or None for a foreign file."""
     match = _OBJECT.fullmatch(tail)
     return Oid(match[1] + match[2]) if match else None
+
+
+class Access(NamedTuple):
+    """How a remote is reached, for people: no secret is in it. Empty where it does not apply."""
+
+    bucket: str = ""
+    prefix: str = ""
+    endpoint: str = ""
+    region: str = ""
+    key_id: str = ""
 
 
 class ContentCheck:

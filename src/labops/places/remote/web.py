@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Mapping
 
 from labops.drivers import fs
 from labops.drivers.http import Site
 from labops.errors import AccessDenied, LabError, Unsupported
 from labops.model import Event, HashName, Oid, OnEvent, ignore
-from labops.places.remote.layout import ContentCheck, base_of, tail_of
+from labops.places.remote.layout import Access, ContentCheck, base_of, tail_of
+from labops.places.trash import Stored, Trashed
 
 
 class WebRemote:
@@ -85,12 +86,57 @@ class WebRemote:
         """Raises `Unsupported`."""
         raise self._read_only()
 
+    def inventory(self) -> Iterator[Stored]:
+        """Raises `Unsupported`."""
+        self.list()
+        raise AssertionError("unreachable")
+
+    def trash(self, sizes: Mapping[Oid, int], day: str) -> None:  # noqa: ARG002 - the protocol's
+        """Raises `Unsupported`."""
+        raise self._read_only()
+
+    def trashed(self) -> Iterator[Trashed]:
+        """Raises `Unsupported`."""
+        raise self._read_only()
+
+    def restore(self, items: Collection[Trashed]) -> None:  # noqa: ARG002 - the protocol's
+        """Raises `Unsupported`."""
+        raise self._read_only()
+
+    def purge(self, items: Collection[Trashed]) -> None:  # noqa: ARG002 - the protocol's
+        """Raises `Unsupported`."""
+        raise self._read_only()
+
+    def adopt(self, oid: Oid, size: int) -> None:  # noqa: ARG002 - the protocol's
+        """Raises `Unsupported`."""
+        raise self._read_only()
+
+    def notes(self, kind: str) -> dict[str, bytes]:  # noqa: ARG002 - the protocol's
+        """Raises `Unsupported`."""
+        raise self._read_only()
+
+    def put_note(self, kind: str, name: str, data: bytes) -> None:  # noqa: ARG002 - the protocol's
+        """Raises `Unsupported`."""
+        raise self._read_only()
+
+    def remove_note(self, kind: str, name: str) -> None:  # noqa: ARG002 - the protocol's
+        """Raises `Unsupported`."""
+        raise self._read_only()
+
     def finish(self) -> None:
         """Nothing to wait for."""
 
     def check(self) -> None:
         """One request: somebody answers. What a folder answers to says little, so 403 and 404 will do."""
         self._site.sizes([self._base])
+
+    def access(self) -> Access:
+        """Only an address."""
+        return Access(endpoint=self.url)
+
+    def clock(self) -> float | None:
+        """Not asked for: nothing we send a web server depends on it."""
+        return None
 
     def close(self) -> None:
         """Close idle connections."""

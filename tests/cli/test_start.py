@@ -6,7 +6,6 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
@@ -67,20 +66,6 @@ def test_help_imports_nothing_heavy(words):
     assert not loaded & HEAVY
     if words[0].startswith("-"):
         assert "click" not in loaded
-
-
-def test_start_is_instant():
-    def fastest(*words: str) -> float:
-        times = []
-        for _ in range(7):
-            started = time.perf_counter()
-            python(*words)
-            times.append(time.perf_counter() - started)
-        return min(times)
-
-    bare = fastest("-c", "pass")
-    for flag in ("--help", "--version"):
-        assert fastest("-c", f"from labops.cli import main; main(['{flag}'])") < 3 * bare
 
 
 def test_python_m():

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection
 
 from labops import exchange
+from labops.leftovers import remove_leftovers, with_leftovers
 from labops.materialise import Materialised, materialise
 from labops.model import Action, Oid, OnEvent, Outcome, Plan, Report, Result, Selection, ignore
 from labops.project import Project
@@ -39,6 +40,7 @@ def pull(
         wanted = project.select(selection)
         everything = project.select_everywhere(selection)
         fetched = exchange.fetch(project, everything, remote=remote, jobs=jobs, dry_run=dry_run, on_event=on_event)
+        gone = [] if selection.targets else remove_leftovers(project, dry_run=dry_run, on_event=on_event)
         placed = place(is_dry=dry_run)
         if not dry_run and placed.has_corrupt():
             again = exchange.fetch(project, everything, remote=remote, jobs=jobs, on_event=on_event)
@@ -52,7 +54,8 @@ def pull(
     warnings = [*fetched.warnings, *placed.warnings]
     if allow_missing:
         outcomes = [_allowed(outcome, warnings) for outcome in outcomes]
-    return Report("pull", Plan(tuple(steps)), tuple(outcomes), tuple(warnings), outputs=placed.changed_outputs())
+    report = Report("pull", Plan(tuple(steps)), tuple(outcomes), tuple(warnings), outputs=placed.changed_outputs())
+    return with_leftovers(report, gone)
 
 
 def _repeats(outcome: Outcome, failed: Collection[Oid | None]) -> bool:

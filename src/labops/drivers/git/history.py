@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple
@@ -13,6 +14,7 @@ from labops.errors import LabError, NotFound
 _BLOB_LIMIT = 64 << 20  # bytes; a pointer file has some hundred, a lock of a large pipeline some million
 _FIELDS = ("%H", "%P", "%ct", "%aN", "%s")
 _FORMAT = "tformat:%x01" + "%x00".join(_FIELDS)
+_MOVES = 20
 _REGULAR = frozenset(("100644", "100755"))
 
 
@@ -46,6 +48,22 @@ class Tag(NamedTuple):
     time: int
     is_annotated: bool
     message: str = ""
+
+
+def left_commits(repository: Git) -> list[str]:
+    """The commits that HEAD was switched away from, the latest first; none when the last move was no switch.
+
+    Read from the reflog, as far back as there is one switch after another, and twenty moves at most.
+    """
+    form = "--format=%H%x00%gs"
+    code, out, _ = git.try_run(repository.root, "reflog", "show", "-n", str(_MOVES + 1), form, "HEAD")
+    moves = [line.split("\0", 1) for line in os.fsdecode(out).splitlines() if "\0" in line] if code == 0 else []
+    left = []
+    for (_, what), (before, _) in itertools.pairwise(moves):
+        if not what.startswith("checkout: moving from "):
+            break
+        left.append(before)
+    return [commit for commit in dict.fromkeys(left) if commit != moves[0][0]]
 
 
 def read_commits(repository: Git, patterns: Sequence[str], rev: str) -> list[Commit]:

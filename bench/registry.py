@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import itertools
 import subprocess
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -14,6 +15,7 @@ from bench.targets import Limit, Ratio
 
 _COMMITS, _DATASETS = 5000, 200
 _START = 1_700_000_000
+_VERSIONS = 4
 
 
 def log(stage: Stage) -> Scenario:
@@ -56,28 +58,32 @@ def _import(folder: Path, stream: Iterator[str]) -> None:
 def diff_versions(stage: Stage) -> Scenario:
     files = stage.count(20_000)
     folder = stage.with_data("lab", "versions", stage.dataset(files, 64))
-    for word in ("one", "two"):
-        if word == "two":
-            paths = sorted(path for path in (folder / "data").rglob("*") if path.is_file())
-            for number, path in enumerate(paths[:: max(1, files // 200)]):
-                path.write_text(f"{word} {number}")
-            paths[-1].rename(folder / "data/renamed")
+    for number in range(_VERSIONS):
+        if number:
+            _change(folder / "data", number, every=max(1, files // 200))
         stage.call([stage.tools["lab"], "add", "data"], folder)
         stage.call(["git", "add", "."], folder)
-        stage.call(["git", "commit", "--quiet", "-m", word], folder)
+        stage.call(["git", "commit", "--quiet", "-m", f"version {number + 1}"], folder)
+        stage.call(["git", "tag", f"v{number + 1}"], folder)
 
-    def ask(tool: str, *words: str) -> Callable[[], Command]:
-        return lambda: stage.command(tool, "diff", *words, cwd=folder)
+    def ask(tool: str, name: str) -> Callable[[], Command]:
+        # A pair that this side has not compared before: dvc remembers the listings that it has seen.
+        pairs = itertools.cycle((f"{name}{n}", f"{name}{n + 1}") for n in range(1, _VERSIONS))
+        return lambda: stage.command(tool, "diff", *next(pairs), cwd=folder)
 
     return Scenario(
-        f"`diff` of two versions of {files:,} files",
-        {
-            "lab": ask("lab", "HEAD~1", "HEAD"),
-            "dvc": ask("dvc", "HEAD~1", "HEAD"),
-            "lab NAME@v1 NAME@v2": ask("lab", "data@v1", "data@v2"),
-        },
+        f"`diff` of two versions of {files:,} files, another pair each round",
+        {"lab": ask("lab", "v"), "dvc": ask("dvc", "v"), "lab NAME@v1 NAME@v2": ask("lab", "data@v")},
         [Ratio("dvc", "lab", at_least=10), Ratio("dvc", "lab NAME@v1 NAME@v2", at_least=10)],
     )
+
+
+def _change(data: Path, number: int, *, every: int) -> None:
+    """Other content in every so many files, and one that is called differently."""
+    paths = sorted(path for path in data.rglob("*") if path.is_file())
+    for at, path in enumerate(paths[number::every]):
+        path.write_text(f"{number} {at}")
+    paths[-1].rename(data / f"renamed {number}")
 
 
 ALL: dict[str, Callable[[Stage], Scenario]] = {"log": log, "diff-versions": diff_versions}

@@ -48,7 +48,11 @@ class Listings:
             if tree is None:
                 side.unknown.add(path)
                 continue
-            side.listing.update((f"{path}/{e.path}", e.oid) for e in tree.entries if item.covers(e.path))
+            top = f"{path}/"
+            if item.is_whole:
+                side.listing.update({top + name: its_oid for name, its_oid, _ in tree.entries})
+            else:
+                side.listing.update((top + e.path, e.oid) for e in tree.entries if item.covers(e.path))
         return side
 
     def workspace(self, selected: Sequence[Selected]) -> Side:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import os
 import re
 from collections.abc import Iterable, Sequence
@@ -9,7 +10,7 @@ from typing import NamedTuple, Protocol
 
 from labops.errors import Corrupt, InvalidInput, LabError, NotFound
 from labops.formats.reference import Reference, parse_reference
-from labops.history import HasHistory, Version
+from labops.history import HasHistory, History, Version
 from labops.model import HashName, RelPath, Selected, Selection, Tracked
 from labops.places.cache import Cache
 from labops.planning.select import select
@@ -47,10 +48,11 @@ def split(host: Host, selection: Selection, tracked: Sequence[Tracked]) -> tuple
     """
     plain: list[str] = []
     asked: list[Asked] = []
+    resolver = Resolver(host, tracked, is_recursive=selection.recursive)
     for target in selection.targets:
         found = None
         if "@" in target and not (selection.glob and _MAGIC.search(target)):
-            found = _Resolver(host, tracked, is_recursive=selection.recursive).resolve(target)
+            found = resolver.resolve(target)
         if found is None:
             plain.append(target)
         else:
@@ -58,8 +60,8 @@ def split(host: Host, selection: Selection, tracked: Sequence[Tracked]) -> tuple
     return tuple(plain), asked
 
 
-class _Resolver:
-    """One target: what it may mean."""
+class Resolver:
+    """What targets may mean, one after the other, with one look at git's history."""
 
     def __init__(self, host: Host, tracked: Sequence[Tracked], *, is_recursive: bool = False) -> None:
         self._host = host
@@ -67,8 +69,14 @@ class _Resolver:
         self._is_recursive = is_recursive
         self._is_doubtful = False
 
+    @functools.cached_property
+    def history(self) -> History:
+        """The project's history; raises `InvalidInput` (`no-git`)."""
+        return self._host.history
+
     def resolve(self, target: str) -> list[Asked] | None:
         """The outputs at the version that `target` names; None when it is a plain path."""
+        self._is_doubtful = False
         reference = parse_reference(target, self._is_known)
         if reference.version is None:
             return None
@@ -105,10 +113,9 @@ class _Resolver:
     def _find(self, target: str, reference: Reference) -> list[Asked]:
         assert reference.version is not None
         path = self._host.relative(reference.path)
-        history = self._host.history
         rows = []
         for item in _select(self._tracked, path, is_recursive=self._is_recursive) or self._select_past(path):
-            version = history.find(item.tracked.path, reference.version)
+            version = self.history.find(item.tracked.path, reference.version)
             rows.append(Asked(target, Selected(version.tracked(), item.inside), version))
         if not rows:
             raise NotFound(
@@ -124,7 +131,7 @@ class _Resolver:
         parts = path.split("/")
         for depth in range(len(parts), 0, -1):
             top, inside = "/".join(parts[:depth]), "/".join(parts[depth:])
-            versions = self._host.history.versions(top)
+            versions = self.history.versions(top)
             if versions:
                 return [Selected(versions[-1].tracked(), (RelPath(inside),) if inside else ())]
         return []
@@ -179,7 +186,7 @@ def refuse_versions(host: Host, targets: Iterable[str], tracked: Sequence[Tracke
         if "@" not in target or os.path.lexists(target):
             continue
         try:
-            asked = _Resolver(host, tracked).resolve(target)
+            asked = Resolver(host, tracked).resolve(target)
         except LabError:
             continue  # whoever looks for the target itself says what is wrong with it
         if asked:

@@ -19,7 +19,8 @@ from labops.verbs.add import add
 from labops.verbs.checkout import checkout
 from labops.verbs.commit import commit
 from labops.verbs.data_status import data_status
-from labops.verbs.diff import diff, diff_versions, names_versions
+from labops.verbs.diff import diff
+from labops.verbs.diff_versions import Comparison, diff_versions
 from labops.verbs.fetch import fetch
 from labops.verbs.log import Counts, log, overview
 from labops.verbs.pull import pull
@@ -469,12 +470,18 @@ def test_tag_dry_runs(world: World) -> None:
     assert world.everything() == before
 
 
+def compared(old: str, new: str | None = None) -> Comparison:
+    found = diff_versions(Project.find(), old, new)
+    assert found is not None
+    return found
+
+
 # -- diff ---------------------------------------------------------------------------------------------
 
 
 @pytest.mark.usefixtures("world")
 def test_diff_of_two_versions() -> None:
-    found = diff_versions(Project.find(), "d@v1", "d@v2")
+    found = compared("d@v1", "d@v2")
     kinds = found.difference
     assert [(row.path, row.new_size) for row in kinds.added] == [("d/new", 4)]
     assert [(row.path, row.old_size, row.new_size) for row in kinds.modified] == [("d/a", 1, 7)]
@@ -482,39 +489,37 @@ def test_diff_of_two_versions() -> None:
     assert kinds.deleted == ()
     assert (found.old.number, found.new and found.new.number) == (1, 2)
     assert (found.old_files, found.new_files) == (3, 4)
-    assert diff_versions(Project.find(), "d@v1", "d@v1").difference.is_empty
-    part = diff_versions(Project.find(), "d/s@v1", "d/s@v2").difference
+    assert compared("d@v1", "d@v1").difference.is_empty
+    part = compared("d/s@v1", "d/s@v2").difference
     assert [(row.old_path, row.path) for row in part.renamed] == [("d/s/b", "d/s/renamed")]
 
 
 def test_diff_of_a_version_and_the_workspace(world: World) -> None:
     (world.repo / "d/mine").write_bytes(b"mine!")
-    found = diff_versions(Project.find(), "d@v3").difference
+    found = compared("d@v3").difference
     assert [(row.path, row.new_size) for row in found.added] == [("d/mine", 5)]
     (world.repo / "f").write_bytes(b"longer file")
-    one = diff_versions(Project.find(), "f@v1").difference
+    one = compared("f@v1").difference
     assert [(row.path, row.old_size, row.new_size) for row in one.modified] == [("f", 4, 11)]
 
 
 def test_diff_reads_listings_from_the_remote(world: World) -> None:
     """Sizes are what the cache knows; the listings are had from anywhere, or it says so."""
     shutil.rmtree(world.cache)
-    found = diff_versions(Project.find(), "d@v1", "d@v2").difference
+    found = compared("d@v1", "d@v2").difference
     assert [(row.path, row.old_size, row.new_size) for row in found.modified] == [("d/a", None, None)]
     shutil.rmtree(world.store)
     with pytest.raises(NotFound) as caught:
-        diff_versions(Project.find(), "d@v1", "d@v2")
+        compared("d@v1", "d@v2")
     assert caught.value.code == "listing-nowhere"
 
 
 @pytest.mark.usefixtures("world")
 def test_what_is_a_version_and_what_a_revision() -> None:
     project = Project.find()
-    assert names_versions(project, "d@v1")
-    assert names_versions(project, "d/s@v1")
-    assert not any(
-        names_versions(project, text) for text in ("HEAD", "HEAD@{1}", "@", "@{1}", "main@{0}", "x@v1", "@~1")
-    )
+    assert compared("d/s@v1").old.number == 1
+    for text in (None, "HEAD", "HEAD@{1}", "@", "@{1}", "main@{0}", "x@v1", "@~1", "/x@v1"):
+        assert diff_versions(project, text, None) is None
     assert diff(project, "HEAD@{0}", "@").is_empty
     with pytest.raises(NotFound) as caught:
         diff_versions(project, "d@v1", "HEAD")

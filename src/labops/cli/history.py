@@ -147,21 +147,20 @@ def diff(
     A and B are git revisions (HEAD and the workspace by default), or versions of a dataset: NAME@v1 NAME@v3
     lists each file with its sizes. NAME@v1 alone is compared with the workspace.
     """
-    from labops.verbs import diff as verbs
+    from labops.verbs.diff import diff as verb
+    from labops.verbs.diff_versions import diff_versions
 
     project = session.project()
-    is_versions = any(text is not None and verbs.names_versions(project, text) for text in (a, b))
     with session.progress() as on_event:
-        if is_versions:
-            _refuse_targets(targets)
-            comparison = verbs.diff_versions(project, a or "", b, on_event=on_event)
-            found = comparison.difference
-            for warning in comparison.warnings:
-                session.warn(warning)
+        comparison = diff_versions(project, a, b, on_event=on_event)
+        if comparison is None:
+            found = verb(project, a or "HEAD", b, targets=targets, on_event=on_event)
         else:
-            comparison = None
-            found = verbs.diff(project, a or "HEAD", b, targets=targets, on_event=on_event)
-    hides = hide_missing or b is not None or is_versions
+            _refuse_targets(targets)
+            found = comparison.difference
+    for warning in comparison.warnings if comparison else ():
+        session.warn(warning)
+    hides = hide_missing or b is not None or comparison is not None
     if session.is_json:
         session.show_json(pasts.diff_document(found, show_hash=show_hash, hides=hides, comparison=comparison))
         return 0

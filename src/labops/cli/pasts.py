@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from labops.history import Version
     from labops.planning.difference import Difference
     from labops.planning.difference import Row as DiffRow
-    from labops.verbs.diff import Comparison
+    from labops.verbs.diff_versions import Comparison
     from labops.verbs.log import Row
     from labops.verbs.tag import TagRow
 

@@ -144,10 +144,11 @@ def gc(
     """
     moment = time.time() if now is None else now
     with contextlib.ExitStack() as stack:
-        stack.enter_context(project.lock())
+        if not dry_run:
+            stack.enter_context(project.lock())
         known = neighbours.read_list(project, options.remote) if options.cloud else []
         others = neighbours.open_others(project, options.projects, known)
-        for other in others:
+        for other in () if dry_run else others:
             with contextlib.suppress(AccessDenied):  # somebody else's, and read-only for us
                 stack.enter_context(other.lock())
         used = _used(project, others, options, on_event)

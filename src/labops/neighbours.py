@@ -16,7 +16,8 @@ from typing import NamedTuple
 
 from labops.drivers import git
 from labops.errors import LabError, NotFound
-from labops.project import Project
+from labops.places.cachetrash import cache_notes
+from labops.project import CLONES, Project
 
 KIND = "repositories"
 
@@ -118,6 +119,29 @@ def forget(project: Project, name: str, remote: str | None = None) -> Neighbour:
         code="no-such-neighbour",
         hint=f"on the list: {names}",
     )
+
+
+def clones(project: Project) -> list[str]:
+    """The other clones that have used the same shared cache, by path; those that are gone are not named.
+
+    Raises `NotFound` (`neighbour-unreadable`) for one on another machine, which cannot be looked at from here.
+    """
+    import socket
+
+    found = []
+    for key, data in sorted(cache_notes(project.cache(), CLONES).items()):
+        host, _, path = data.decode("utf-8", "surrogateescape").rstrip("\n").partition("\n")
+        if host != socket.gethostname():
+            raise NotFound(
+                f"the clone '{path}' on '{host}' uses this cache too, and cannot be read from here",
+                code="neighbour-unreadable",
+                hint=f"run gc there; if that clone is gone, remove '{project.cache().notes}/{CLONES}/{key}'",
+                host=host,
+                path=path,
+            )
+        if os.path.isdir(os.path.join(path, ".dvc")) and os.path.realpath(path) != os.path.realpath(project.root):
+            found.append(path)
+    return found
 
 
 def open_others(project: Project, paths: Sequence[str], known: Sequence[Neighbour] = ()) -> list[Project]:

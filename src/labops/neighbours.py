@@ -14,7 +14,7 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import NamedTuple
 
-from labops.drivers import git
+from labops.drivers import fs, git
 from labops.errors import LabError, NotFound
 from labops.places.cachetrash import cache_notes
 from labops.project import CLONES, Project
@@ -81,6 +81,22 @@ def register(project: Project, remote: str | None = None, *, known: Sequence[Nei
         return False
     facts = {"repository": own.name, "host": own.host, "path": own.path, "member": own.member, "time": own.time}
     project.remote(remote).put_note(KIND, own.key, json.dumps(facts, indent=1).encode() + b"\n")
+    return True
+
+
+def register_once(project: Project, remote: str | None = None) -> bool:
+    """`register`, but only if this clone has not done it yet: for `publish`, where it costs one request once.
+
+    False where there is nothing to do, and for a remote that can only be read.
+    """
+    place = project.remote(remote)
+    own = identity(project)
+    key = hashlib.md5(f"{place.url}\n{own.name}".encode("utf-8", "surrogateescape")).hexdigest()
+    note = os.path.join(project.state.folder, "registered", key)
+    if place.is_read_only or os.path.exists(note):
+        return False
+    register(project, remote)
+    fs.write_cache_file(note, own.name.encode("utf-8", "surrogateescape"))
     return True
 
 

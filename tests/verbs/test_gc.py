@@ -376,6 +376,21 @@ def test_a_repository_that_cannot_be_read_refuses(world: World, second: World, m
     assert objects(world.store) == oids(TWO)
 
 
+def test_a_publication_enters_its_repository_once(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    written: list[str] = []
+    real = FolderRemote.put_note
+
+    def put_note(self: FolderRemote, kind: str, name: str, data: bytes) -> None:
+        written.append(kind)
+        real(self, kind, name, data)
+
+    monkeypatch.setattr(FolderRemote, "put_note", put_note)
+    assert neighbours.register_once(Project.find())
+    assert not neighbours.register_once(Project.find())
+    assert written == ["repositories"]
+    assert [entry.path for entry in neighbours.read_list(Project.find())] == [str(world.repo)]
+
+
 def test_a_clone_named_with_p_stands_for_its_repository(
     world: World, second: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:

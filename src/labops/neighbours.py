@@ -14,9 +14,10 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import NamedTuple
 
-from labops.drivers import git
+from labops.drivers import fs, git
 from labops.errors import LabError, NotFound
-from labops.project import Project
+from labops.places.cachetrash import cache_notes
+from labops.project import CLONES, Project
 
 KIND = "repositories"
 
@@ -83,6 +84,22 @@ def register(project: Project, remote: str | None = None, *, known: Sequence[Nei
     return True
 
 
+def register_once(project: Project, remote: str | None = None) -> bool:
+    """`register`, but only if this clone has not done it yet: for `publish`, where it costs one request once.
+
+    False where there is nothing to do, and for a remote that can only be read.
+    """
+    place = project.remote(remote)
+    own = identity(project)
+    key = hashlib.md5(f"{place.url}\n{own.name}".encode("utf-8", "surrogateescape")).hexdigest()
+    note = os.path.join(project.state.folder, "registered", key)
+    if place.is_read_only or os.path.exists(note):
+        return False
+    register(project, remote)
+    fs.write_cache_file(note, own.name.encode("utf-8", "surrogateescape"))
+    return True
+
+
 def read_list(project: Project, remote: str | None = None) -> list[Neighbour]:
     """Every repository on the list, by name. Raises `NotFound` (`neighbour-unreadable`) for an entry that is none."""
     found = []
@@ -118,6 +135,29 @@ def forget(project: Project, name: str, remote: str | None = None) -> Neighbour:
         code="no-such-neighbour",
         hint=f"on the list: {names}",
     )
+
+
+def clones(project: Project) -> list[str]:
+    """The other clones that have used the same shared cache, by path; those that are gone are not named.
+
+    Raises `NotFound` (`neighbour-unreadable`) for one on another machine, which cannot be looked at from here.
+    """
+    import socket
+
+    found = []
+    for key, data in sorted(cache_notes(project.cache(), CLONES).items()):
+        host, _, path = data.decode("utf-8", "surrogateescape").rstrip("\n").partition("\n")
+        if host != socket.gethostname():
+            raise NotFound(
+                f"the clone '{path}' on '{host}' uses this cache too, and cannot be read from here",
+                code="neighbour-unreadable",
+                hint=f"run gc there; if that clone is gone, remove '{project.cache().notes}/{CLONES}/{key}'",
+                host=host,
+                path=path,
+            )
+        if os.path.isdir(os.path.join(path, ".dvc")) and os.path.realpath(path) != os.path.realpath(project.root):
+            found.append(path)
+    return found
 
 
 def open_others(project: Project, paths: Sequence[str], known: Sequence[Neighbour] = ()) -> list[Project]:

@@ -16,6 +16,7 @@ from collections.abc import Callable, Collection, Iterator, Sequence
 from typing import TYPE_CHECKING, Self
 
 from labops import index
+from labops.drivers import fs
 from labops.drivers.git import Git
 from labops.errors import InvalidInput, NotFound
 from labops.formats.dvcconfig import Settings
@@ -30,6 +31,10 @@ from labops.settings import find_root, ignore_private_files, load_settings
 if TYPE_CHECKING:
     from labops.history import History
     from labops.places.remote import Remote
+
+
+CLONES = "clones"
+"""The kind of note in which a shared cache remembers the clones that use it: machine and path, a line each."""
 
 
 class Project:
@@ -156,6 +161,19 @@ class Project:
             return ""
         return os.path.join(self.state.folder, "cache")
 
+    def _sign_shared_cache(self) -> None:
+        """Leave word in a cache that others use too, so that `gc` in any of the clones counts what this one needs."""
+        import hashlib
+        import socket
+
+        root = self.settings.cache_dir
+        if not root or not os.path.isdir(root) or self._cache_notes(root):
+            return
+        text = f"{socket.gethostname()}\n{self.root}\n".encode("utf-8", "surrogateescape")
+        note = os.path.join(root, ".lab", CLONES, hashlib.md5(text).hexdigest())
+        if not os.path.exists(note):
+            fs.write_cache_file(note, text, is_shared=self.settings.cache_shared_group)
+
     def remote_settings(self, name: str | None = None) -> RemoteSettings:
         """The settings of the named or default remote; raises `NotFound` or `InvalidInput` with what to type."""
         chosen = (name or self.settings.core_remote or "").lower()
@@ -215,6 +233,7 @@ class Project:
         with lock:
             if self.git is not None:
                 ignore_private_files(self.root)
+            self._sign_shared_cache()
             check_pipelines(os.path.join(self.dvc_dir, "tmp"), paths, use_hardlink=self.settings.hardlink_lock)
             yield
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from labops.drivers.git import Git, repository, running
+from labops.drivers.git import Git, history, refs, repository, running, walk
 from labops.errors import AccessDenied, Conflict, LabError, NotFound
 
 ODD = ["a b", "ü", "tab\there", "new\nline", os.fsdecode(b"\xff\xfe"), "-dash", "*.star", ":(top)x", '"q"']
@@ -217,3 +217,46 @@ def test_no_git_binary(repo, monkeypatch):
     with pytest.raises(NotFound) as caught:
         repo.head()
     assert caught.value.code == "git-missing"
+
+
+def test_walk_finds_each_distinct_folder_once(git_repo, run_git):
+    """Compared with `ls-tree` of every commit: the same blobs, none missed, none read twice."""
+    for number in range(4):
+        for folder in ("", "sub/", "sub/deep/", f"only-{number}/"):
+            (git_repo / folder).mkdir(parents=True, exist_ok=True)
+            (git_repo / folder / "x.dvc").write_text(f"{folder}{number // 2}")
+        (git_repo / "notes.txt").write_text(str(number))
+        run_git("add", "-A")
+        run_git("commit", "-q", "-m", str(number))
+    run_git("checkout", "-q", "-b", "side", "HEAD~2")
+    (git_repo / "side.dvc").write_text("side")
+    run_git("add", "-A")
+    run_git("commit", "-q", "-m", "side")
+    commits = run_git("rev-list", "--all").split()
+    repo = Git(str(git_repo))
+
+    found = list(walk(repo, commits, lambda name: name.endswith(".dvc")))
+
+    rows = [row for sha in commits for row in run_git("ls-tree", "-r", sha).splitlines() if row.endswith(".dvc")]
+    wanted = {(row.split()[2], row.partition("\t")[2]) for row in rows}
+    assert {sha for sha, _ in wanted} == {sha for folder in found for sha in folder.blobs.values()}
+    assert all((sha, folder.folder + name) in wanted for folder in found for name, sha in folder.blobs.items())
+    inside = list(walk(repo, commits, lambda name: name.endswith(".dvc"), "sub/"))
+    assert {folder.folder for folder in inside} == {"sub/", "sub/deep/"}
+    assert set(history(repo, commits)) == set(commits)
+    assert len(history(repo, ["main"], most=2)) == 2
+    assert refs(repo).keys() == {"HEAD", "refs/heads/main", "refs/heads/side"}
+
+
+def test_a_project_inside_is_told_apart(git_repo, run_git):
+    for path in ("a.dvc", "inner/.dvc/config", "inner/b.dvc", "inner/sub/c.dvc", ".dvc/private.dvc"):
+        (git_repo / path).parent.mkdir(parents=True, exist_ok=True)
+        (git_repo / path).write_text(path)
+    run_git("add", "-A")
+    run_git("commit", "-q", "-m", "one")
+    found = walk(Git(str(git_repo)), ["HEAD"], lambda name: name.endswith(".dvc"))
+    assert {(folder.folder, folder.is_nested) for folder in found} == {
+        ("", False),
+        ("inner/", True),
+        ("inner/sub/", True),
+    }

@@ -15,10 +15,16 @@ from labops.testing.worlds import World
 from labops.verbs.add import AddOptions, add
 from labops.verbs.checkout import checkout
 from labops.verbs.commit import commit
+from labops.verbs.destroy import destroy
 from labops.verbs.fetch import fetch
+from labops.verbs.gc import GcOptions, gc
+from labops.verbs.migrate import migrate
+from labops.verbs.move import move
 from labops.verbs.pull import pull
 from labops.verbs.push import push
+from labops.verbs.remove import remove
 from labops.verbs.take import take
+from labops.verbs.trash import empty_trash, restore
 from labops.verbs.unprotect import unprotect
 
 OLD = {"a": b"1", "s/b": b"22", "s/c": b"333"}
@@ -70,6 +76,26 @@ def with_unmarked_objects(world: World) -> None:
     add(Project.find(), ["d"])
 
 
+def unused(world: World) -> None:
+    """Pushed, then changed: the first version is used by nothing."""
+    push(Project.find())
+    world.write("d", NEW)
+    add(Project.find(), ["d"])
+
+
+def collected(world: World) -> None:
+    """Unused, and in the trash of both places."""
+    unused(world)
+    gc(Project.find(), GcOptions(cloud=True, grace=0), confirm=lambda _: True)
+
+
+def old_object(world: World) -> None:
+    """An object of dvc 2.x is in the cache."""
+    path = world.cache / "ab" / ("0" * 30)
+    path.parent.mkdir()
+    path.write_bytes(b"old")
+
+
 def fresh(world: World) -> None:
     """Nothing is tracked yet."""
     (world.repo / "d.dvc").unlink()
@@ -100,6 +126,14 @@ CASES: dict[str, tuple[Callable[[World], None], Callable[[Project], Report]]] = 
     "pull": (without_cache, lambda project: pull(project, dry_run=True)),
     "take": (without_cache, lambda project: take(project, "d", "../beside", dry_run=True)),
     "take-over": (changed, lambda project: take(project, "d/a", "new", force=True, dry_run=True)),
+    "gc": (unused, lambda project: gc(project, GcOptions(cloud=True, grace=0), dry_run=True).report),
+    "restore": (collected, lambda project: restore(project, cloud=True, dry_run=True)),
+    "empty-trash": (collected, lambda project: empty_trash(project, 0, cloud=True, dry_run=True)),
+    "remove": (nothing, lambda project: remove(project, ["d.dvc"], dry_run=True)),
+    "remove-outs": (nothing, lambda project: remove(project, ["d.dvc"], outs=True, dry_run=True)),
+    "move": (nothing, lambda project: move(project, "d", "e", dry_run=True)),
+    "destroy": (nothing, lambda project: destroy(project, dry_run=True)),
+    "migrate": (old_object, lambda project: migrate(project, dvc_files=True, dry_run=True)),
     "unprotect": (nothing, lambda project: unprotect(project, ["d"], dry_run=True)),
 }
 

@@ -12,13 +12,15 @@ import pytest
 
 from labops import neighbours
 from labops.errors import Conflict, Corrupt, InvalidInput, LabError, NotFound
-from labops.model import HashName
+from labops.model import HashName, Oid, Selection
+from labops.places.remote.folder import FolderRemote
 from labops.project import Project
 from labops.reachability import Revisions, commits_of, used_objects
 from labops.testing.oracle import dir_object, md5, objects
 from labops.testing.worlds import World
 from labops.verbs.add import add
 from labops.verbs.checkout import checkout
+from labops.verbs.fetch import fetch
 from labops.verbs.gc import GcOptions, gc
 from labops.verbs.pull import pull
 from labops.verbs.push import push
@@ -304,6 +306,23 @@ def test_a_clone_that_is_behind_refuses_to_clean_the_remote(world: World, monkey
     assert md5(b"pushed after the clone") in objects(world.store)
 
 
+def test_what_is_pushed_meanwhile_gets_its_files_back(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Another machine publishes an old file again, just after the remote was listed and the file found unused."""
+    tree, listing = dir_object({"again": BRANCH["x"]})
+    real = FolderRemote.trash
+
+    def trash(self: FolderRemote, sizes: dict[Oid, int], day: str) -> None:
+        self.upload_bytes(Oid(tree), listing)
+        self.finish()
+        real(self, sizes, day)
+
+    monkeypatch.setattr(FolderRemote, "trash", trash)
+    done = gc(Project.find(), NOW._replace(cloud=True), confirm=yes)
+
+    assert objects(world.store) == oids(TWO) | {tree, md5(BRANCH["x"])}
+    assert any(tree in warning for warning in done.report.warnings)
+
+
 # -- several repositories -------------------------------------------------------------------------------
 
 
@@ -357,6 +376,21 @@ def test_a_repository_that_cannot_be_read_refuses(world: World, second: World, m
     assert objects(world.store) == oids(TWO)
 
 
+def test_a_publication_enters_its_repository_once(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    written: list[str] = []
+    real = FolderRemote.put_note
+
+    def put_note(self: FolderRemote, kind: str, name: str, data: bytes) -> None:
+        written.append(kind)
+        real(self, kind, name, data)
+
+    monkeypatch.setattr(FolderRemote, "put_note", put_note)
+    assert neighbours.register_once(Project.find())
+    assert not neighbours.register_once(Project.find())
+    assert written == ["repositories"]
+    assert [entry.path for entry in neighbours.read_list(Project.find())] == [str(world.repo)]
+
+
 def test_a_clone_named_with_p_stands_for_its_repository(
     world: World, second: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -388,6 +422,32 @@ def test_p_keeps_another_projects_objects(world: World, second: World, monkeypat
     gc(Project.find(), NOW._replace(projects=(str(second.repo), str(world.repo))), confirm=yes)
 
     assert objects(world.cache) == oids(TWO) | theirs
+
+
+def test_clones_that_share_a_cache_know_of_each_other(
+    world: World, second: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shared = world.root / "shared"
+    shared.mkdir()
+    for one in (world, second):
+        (one.repo / ".dvc/config.local").write_text(f"[cache]\n    dir = {shared}\n")
+        monkeypatch.chdir(one.repo)
+        pull(Project.find())
+    theirs = oids({"theirs": b"another lab's data"})
+    monkeypatch.chdir(world.repo)
+    fetch(Project.find(), Selection(all_branches=True))
+
+    done = gc(Project.find(), NOW, confirm=yes)
+
+    assert objects(shared) == oids(TWO) | theirs
+    assert len(done.others) == 1
+    shutil.rmtree(second.repo)
+    gc(Project.find(), NOW, confirm=yes)
+    assert objects(shared) == oids(TWO)
+    (shared / ".lab/clones/other").write_text("another-machine\n/home/ben/datasets\n")
+    with pytest.raises(NotFound) as caught:
+        gc(Project.find(), NOW, confirm=yes)
+    assert caught.value.code == "neighbour-unreadable"
 
 
 # -- emptying the cache ---------------------------------------------------------------------------------

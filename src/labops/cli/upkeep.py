@@ -81,7 +81,7 @@ def gc(session: Session, /, **chosen: Any) -> int:
     project = session.project()
 
     def confirm(planned: Collected) -> bool:
-        for line in _sums(planned):
+        for line in () if session.is_json else _sums(planned):
             session.say(line)
         return bool(chosen["force"]) or session.confirm(
             f"Move {_objects(planned.removed)} ({human_size(planned.removed_bytes)}) to the trash?"
@@ -230,17 +230,20 @@ def _list(session: Session, chosen: dict[str, Any]) -> int:
     from labops import neighbours
 
     project = session.project()
+    said = []
     if chosen["forget"]:
         gone = neighbours.forget(project, chosen["forget"], chosen["remote"])
-        session.say(f"Took '{gone.name}' off the list.")
+        said.append(f"Took '{gone.name}' off the list.")
     if chosen["register"]:
         known = neighbours.read_list(project, chosen["remote"])
         if neighbours.register(project, chosen["remote"], known=known):
-            session.say(f"Entered '{neighbours.identity(project).name}' into the list.")
+            said.append(f"Entered '{neighbours.identity(project).name}' into the list.")
     known = neighbours.read_list(project, chosen["remote"])
     if session.is_json:
         session.show_json({"repositories": [entry._asdict() for entry in known]})
         return 0
+    for line in said:
+        session.say(line)
     for entry in known:
         session.say(f"  {entry.name}  ({entry.member or 'somebody'}, {entry.time[:10]})")
     return 0

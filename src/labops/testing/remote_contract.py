@@ -148,6 +148,15 @@ class ReadContract(_Opened):
         backing.put(key_of(oid_of(b"x")), b"x")
         remote.check()
 
+    def test_access_is_told_without_a_secret_and_the_clock_is_near(self, remote: Remote, backing: Backing) -> None:
+        backing.put(key_of(oid_of(b"x")), b"x")
+        access = remote.access()
+        assert access.bucket or access.prefix or access.endpoint
+        secret = backing.settings.options.get("secret_access_key")
+        assert not secret or secret not in access
+        clock = remote.clock()
+        assert clock is None or abs(clock - time.time()) < 60
+
     def test_no_repr_shows_a_secret(self, remote: Remote, backing: Backing) -> None:
         secret = backing.settings.options.get("secret_access_key")
         assert not secret or secret not in repr(remote) + str(vars(remote))

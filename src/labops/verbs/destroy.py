@@ -25,7 +25,7 @@ def destroy(
     `confirm` is asked with the plan and the number of objects in that cache. A shared cache and the remotes are
     not touched, nor is `.gitignore`. Raises `Conflict` (`destroy-not-confirmed`).
     """
-    with project.lock():
+    with contextlib.nullcontext() if dry_run else project.lock():
         plan, cached = _plan(project)
         if dry_run:
             return Report("destroy", plan)

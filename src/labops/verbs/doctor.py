@@ -211,7 +211,10 @@ def _remote(project: Project, name: str) -> Iterator[Check]:
 
 
 def _clock(title: str, remote: Remote) -> Iterator[Check]:
-    theirs = remote.clock()
+    try:
+        theirs = remote.clock()
+    except NotFound:
+        return  # a folder that the first push will make
     if theirs is None:
         return
     off = time.time() - theirs

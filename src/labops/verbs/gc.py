@@ -35,7 +35,7 @@ from labops.model import (
 from labops.places.cache import Cache
 from labops.places.cachetrash import cache_inventory, cache_trash, put_cache_note
 from labops.places.remote import Remote
-from labops.places.trash import Stored
+from labops.places.trash import Stored, Trashed
 from labops.planning.gc import Sweep, plan_gc, young_trees
 from labops.project import Project
 from labops.reachability import COLLECTED, EVERYTHING, Revisions, Used, commits_of, used_objects
@@ -144,10 +144,11 @@ def gc(
     """
     moment = time.time() if now is None else now
     with contextlib.ExitStack() as stack:
-        stack.enter_context(project.lock())
+        if not dry_run:
+            stack.enter_context(project.lock())
         known = neighbours.read_list(project, options.remote) if options.cloud else []
-        others = neighbours.open_others(project, options.projects, known)
-        for other in others:
+        others = neighbours.open_others(project, (*options.projects, *neighbours.clones(project)), known)
+        for other in () if dry_run else others:
             with contextlib.suppress(AccessDenied):  # somebody else's, and read-only for us
                 stack.enter_context(other.lock())
         used = _used(project, others, options, on_event)
@@ -168,7 +169,10 @@ def gc(
         day = datetime.fromtimestamp(moment, UTC).date().isoformat()
         _remember(areas, used, day)
         outcomes = tuple(outcome for area in areas for outcome in _apply(area, day, on_event))
-    return replace(planned, report=replace(planned.report, outcomes=outcomes))
+        back = [warning for area in areas for warning in _give_back(area, day)]
+    return replace(
+        planned, report=replace(planned.report, outcomes=outcomes, warnings=(*planned.report.warnings, *back))
+    )
 
 
 # -- what is used -------------------------------------------------------------------------------------
@@ -337,6 +341,24 @@ def _apply(area: _Area, day: str, on_event: OnEvent) -> list[Outcome]:
     if any(outcome.error for outcome in outcomes):
         return outcomes
     return outcomes + _set_aside(area, files, day, on_event)
+
+
+def _give_back(area: _Area, day: str) -> Iterator[str]:
+    """Look at the remote once more: what was pushed since it was listed may need what went to the trash."""
+    if isinstance(area.place, Cache) or not area.sweep.remove:
+        return
+    kept = {item.oid for item in (*area.sweep.used, *area.sweep.young)}
+    removed = {item.oid: Trashed(day, item.oid, item.size) for item in area.sweep.remove}
+    for oid in [oid for oid, _ in area.place.list() if is_tree_oid(oid) and oid not in kept]:
+        try:
+            needed = set(area.read(oid).oids()) - {oid}
+            lost = needed & removed.keys() - area.place.contains(needed)
+            area.place.restore([removed[one] for one in lost])
+        except LabError as error:
+            yield f"'{oid}' was pushed meanwhile, and what it needs may be in the trash: {error}"
+        else:
+            if lost:
+                yield f"{len(lost)} objects came back from the trash, because '{oid}' was pushed meanwhile"
 
 
 def _set_aside(area: _Area, items: Sequence[Stored], day: str, on_event: OnEvent) -> list[Outcome]:

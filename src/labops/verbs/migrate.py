@@ -5,6 +5,7 @@ hash every old object → the new names beside the old → tree objects → the 
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
@@ -70,7 +71,7 @@ def migrate(
     is downloaded. A damaged object is a failed outcome. Can be repeated.
     """
     done = _Migration()
-    with project.lock():
+    with contextlib.nullcontext() if dry_run else project.lock():
         outdated = [item for item in project.tracked() if _is_outdated(item)] if dvc_files else []
         old = project.cache(HashName.MD5_DOS2UNIX)
         oids = sorted(old.list(), key=lambda oid: (is_tree_oid(oid), oid))

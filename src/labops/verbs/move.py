@@ -5,6 +5,7 @@ ignore the new name → rename the data → the new DVC file → remove the old 
 
 from __future__ import annotations
 
+import contextlib
 import os
 import posixpath
 from collections.abc import Mapping
@@ -47,7 +48,8 @@ def move(project: Project, source: str, target: str, *, dry_run: bool = False) -
     `NotFound` (`no-such-target`, `no-such-folder`), `InvalidInput` (`not-whole-output`, `pipeline-output`) and
     `Conflict` (`output-exists`): nothing is ever overwritten.
     """
-    with project.lock([project.absolute(project.relative(path)) for path in (source, target)]):
+    paths = [project.absolute(project.relative(path)) for path in (source, target)]
+    with contextlib.nullcontext() if dry_run else project.lock(paths):
         what = _plan(project, source, target)
         step = Step(Action.CREATE, what.path, what.item.output.oid, what.item.output.size, f"from {what.item.path}")
         if dry_run:

@@ -32,9 +32,10 @@ def remove(
     items = [
         item for file in files for item in index.load([file], lambda path: index.read_workspace(project.root, path))
     ]
-    with project.lock([project.absolute(item.path) for item in items]):
+    paths = [project.absolute(item.path) for item in items]
+    with contextlib.nullcontext() if dry_run else project.lock(paths):
         if outs and not force:
-            _refuse_unsaved(project, items)
+            _refuse_unsaved(project, items, remember=not dry_run)
         steps = [Step(Action.DELETE, path) for item in items if outs for path in _files(project, item)]
         steps += [Step(Action.DELETE, file) for file in files]
         if dry_run:
@@ -88,11 +89,11 @@ def _files(project: Project, item: Tracked) -> list[str]:
     return files_of(project.workspace.scan(project.absolute(item.path)), item.path)
 
 
-def _refuse_unsaved(project: Project, items: Sequence[Tracked]) -> None:
+def _refuse_unsaved(project: Project, items: Sequence[Tracked], *, remember: bool) -> None:
     lost = []
     for item in items:
         hash_name = item.output.hash_name
-        now = survey(project, item.path, hash_name)
+        now = survey(project, item.path, hash_name, remember=remember)
         if now.is_missing:
             continue
         if not item.output.is_cached or project.cache(hash_name).missing({entry.oid for entry in now.entries()}):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import time
 from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass
@@ -72,7 +73,7 @@ def restore(
     chosen = None if day == ALL else _date(day)
     steps: list[Step] = []
     outcomes: list[Outcome] = []
-    with project.lock():
+    with contextlib.nullcontext() if dry_run else project.lock():
         for area in _areas(project, cloud=cloud, remote=remote):
             items = [item for item in area.trashed() if chosen is None or item.day == chosen.isoformat()]
             items = list({item.oid: item for item in sorted(items)}.values())  # of two days the later
@@ -120,7 +121,7 @@ def empty_trash(
     """
     moment = datetime.fromtimestamp(time.time() if now is None else now, UTC)
     last = (moment - timedelta(seconds=older_than)).date().isoformat()
-    with project.lock():
+    with contextlib.nullcontext() if dry_run else project.lock():
         areas = [
             (area, [item for item in area.trashed() if item.day <= last or not older_than])
             for area in _areas(project, cloud=cloud, remote=remote)

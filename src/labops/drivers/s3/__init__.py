@@ -4,10 +4,11 @@
 """
 
 from labops.drivers.s3.bucket import Bucket, Watch
+from labops.drivers.s3.checksums import checksums
 from labops.drivers.s3.downloading import download
 from labops.drivers.s3.listing import Row
 from labops.drivers.s3.signing import Keys
 from labops.drivers.s3.uploading import upload
 from labops.drivers.s3.wire import BucketSettings, in_region
 
-__all__ = ["Bucket", "BucketSettings", "Keys", "Row", "Watch", "download", "in_region", "upload"]
+__all__ = ["Bucket", "BucketSettings", "Keys", "Row", "Watch", "checksums", "download", "in_region", "upload"]

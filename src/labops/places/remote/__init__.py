@@ -6,11 +6,12 @@ libraries behind each kind of remote are loaded when one is opened.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Mapping
 from typing import Protocol
 
 from labops.errors import InvalidInput, Unsupported
 from labops.model import HashName, Oid, OnEvent, RemoteSettings, ignore
+from labops.planning.proof import Held
 
 __all__ = ["Remote", "open_remote"]
 
@@ -24,6 +25,10 @@ class Remote(Protocol):
     def url(self) -> str: ...
     @property
     def is_read_only(self) -> bool: ...
+    @property
+    def requests(self) -> int:
+        """Requests that `fingerprints`, `checksums` and `verify` have sent so far, tries again not counted."""
+        ...
 
     def contains(self, oids: Collection[Oid], *, on_event: OnEvent = ignore) -> set[Oid]:
         """Which of `oids` are there: each was seen or asked for, none is inferred from a tree object.
@@ -54,6 +59,21 @@ class Remote(Protocol):
 
     def read(self, oid: Oid) -> bytes:
         """The bytes of a small object (a tree object), checked against its hash."""
+        ...
+
+    def fingerprints(self, oids: Collection[Oid], *, on_event: OnEvent = ignore) -> dict[Oid, Held]:
+        """What the store says about those of `oids` that are there; the others have no row.
+
+        Asks like `contains`, but never reads an object: presence says nothing about content here.
+        """
+        ...
+
+    def checksums(self, oid: Oid) -> Mapping[str, str]:
+        """Digests of the whole object that the store keeps: name (`sha256` …) → hex; empty when it keeps none."""
+        ...
+
+    def verify(self, oid: Oid) -> int:
+        """Read all of `oid` without keeping it; returns its bytes. Raises as `download` does."""
         ...
 
     def list(self) -> Iterator[tuple[Oid, int]]:

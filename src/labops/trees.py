@@ -103,6 +103,6 @@ class Peek:
         try:
             return parse_tree(self._project.remote(output.remote, output.hash_name).read(oid), oid=oid)
         except LabError as error:
-            if error.code != "no-such-object":
+            if error.code not in {"no-such-object", "corrupt-download"}:
                 self._silent.add(output.remote)
             return None

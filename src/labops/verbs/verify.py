@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import random
 import socket
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
@@ -143,21 +143,20 @@ def _look(
     on_event: OnEvent,
 ) -> list[Look]:
     places = options.places or {Where.WORKSPACE, Where.CACHE}
-    is_lenient = not selection.targets and options.places in (frozenset(), frozenset(Where))
+    is_excused = _excuse(project, selection, here, options)
     good: GoodFiles = {}
     looks = []
     if Where.WORKSPACE in places:
         looks.append(look_at_workspace(project, here, good, sampled=sampled, jobs=options.jobs, on_event=on_event))
-        if options.places and not is_lenient:
+        if options.places not in (frozenset(), frozenset(Where)):
             looks[0].findings += [Finding(Where.WORKSPACE, Problem.MISSING, (name,)) for name in looks[0].absent]
     if Where.CACHE in places:
-        present = {id(item) for item in here if os.path.lexists(project.absolute(item.name))}
         looks.append(
             look_at_cache(
                 project,
                 everywhere,
                 good,
-                is_excused=lambda subject: is_lenient and id(subject) not in present,
+                is_excused=is_excused,
                 sampled=sampled,
                 jobs=options.jobs,
                 on_event=on_event,
@@ -174,3 +173,12 @@ def _look(
             on_event=on_event,
         )
     return looks
+
+
+def _excuse(
+    project: Project, selection: Selection, here: Sequence[Subject], options: VerifyOptions
+) -> Callable[[Subject], bool]:
+    """Which outputs may be absent from the cache: those that nobody named and the workspace does not have either."""
+    is_named = bool(selection.targets) or options.places not in (frozenset(), frozenset(Where))
+    present = {id(item) for item in here if os.path.lexists(project.absolute(item.name))}
+    return lambda subject: not is_named and id(subject) not in present

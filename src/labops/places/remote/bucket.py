@@ -188,7 +188,7 @@ class BucketRemote:
 
     def checksums(self, oid: Oid) -> Mapping[str, str]:
         """Digests that the store keeps beside the object."""
-        self._count(int(self._bucket.is_s3))
+        self._count()
         return checksums(self._bucket, self._key(oid))
 
     def verify(self, oid: Oid) -> int:

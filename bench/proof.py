@@ -18,16 +18,15 @@ _NAMES = 5_000
 
 
 def verify_big(stage: Stage) -> Scenario:
-    data = stage.dataset(stage.count(20), 100 << 20)
+    data = stage.dataset(20, round(2**31 / 20 * stage.scale))
     repository = stage.with_data("lab", "verify", data, "[cache]\n    type = hardlink,copy\n")
     stage.call([stage.tools["lab"], "add", "data"], repository)
-    size = stage.count(20) * 100 / 1024
 
     def by_hand() -> Command:
         return shell(MD5.format(n=1), repository)
 
     return Scenario(
-        f"`verify` {size:.1f} GiB in {stage.count(20)} files, workspace linked to the cache",
+        f"`verify` {2 * stage.scale:g} GiB in 20 files, workspace linked to the cache",
         {"lab": lambda: stage.command("lab", "verify", cwd=repository), "md5sum": by_hand},
         [Ratio("lab", "md5sum", at_most=1.3), Limit("lab", "rss_mb", 100)],
     )

@@ -14,7 +14,7 @@ from labops.model import HERE, HashName, RelPath, Selection, parse_oid
 from labops.places.workspace import Recall
 from labops.project import Project
 from labops.proof.words import Finding, Problem, Where
-from labops.testing.faults import CountingReads
+from labops.testing.faults import CountingReads, FaultyFiles
 from labops.testing.oracle import contents, dir_object, md5, objects
 from labops.testing.toys3 import ToyS3, toy_s3
 from labops.testing.worlds import World, pointer
@@ -246,6 +246,42 @@ def test_a_listing_that_is_nowhere_is_said(world: World) -> None:
     proof = prove()
     assert ("cache", "missing", ("d/",)) in facts(proof)
     assert ["'d'" in warning for warning in proof.warnings] == [True]
+
+
+def test_a_dry_run_repairs_nothing_and_notes_nothing(world: World) -> None:
+    flip(in_cache(world, b"22"))
+    flip(in_store(world, b"333"))
+    shutil.rmtree(world.repo / ".dvc/tmp/lab")
+    before = world.everything()
+    with FaultyFiles(str(world.root)) as counted:
+        proof = verify(Project.find(), Selection(), VerifyOptions(places=ALL, repair=True), dry_run=True)
+    assert len(proof.findings) == 2
+    assert (proof.mended, proof.exit_code) == ((), 4)
+    assert counted.calls == []
+    assert world.everything() == before
+
+
+def test_what_has_nothing_to_prove_is_said(world: World) -> None:
+    (world.repo / "new.dvc").write_text("outs:\n- path: new\n  hash: md5\n")
+    cloud = (
+        "outs:\n- path: cloud\n  files:\n  - relpath: a\n    size: 1\n    cloud: {s3: {etag: abcdef, version_id: y}}\n"
+    )
+    (world.repo / "cloud.dvc").write_text(cloud)
+    proof = prove()
+    assert proof.exit_code == 0
+    assert ["new" in proof.warnings[1], "cloud-versioned" in proof.warnings[0]] == [True, True]
+
+
+def test_an_import_from_another_repository_is_never_sought_on_our_remote(world: World) -> None:
+    text = (world.repo / "one.txt.dvc").read_text()
+    repo = "deps:\n- path: x\n  repo:\n    url: ../other\n    rev_lock: a000000000000000000000000000000000000000\n"
+    (world.repo / "one.txt.dvc").write_text("md5: 0123456789abcdef0123456789abcdef\nfrozen: true\n" + repo + text)
+    in_store(world, b"one").unlink()
+    assert prove(places=ALL).findings == ()
+    in_cache(world, b"one").unlink()
+    (world.repo / "one.txt").unlink()
+    proof = prove("one.txt", repair=True)
+    assert [mended.error.code for mended in proof.mended if mended.error] == ["repo-import"]
 
 
 # --- what repairs come from ----------------------------------------------------------------------------

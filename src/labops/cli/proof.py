@@ -56,6 +56,7 @@ def _share(_context: click.Context, _option: click.Parameter, text: str | None) 
 @click.option("--seed", type=click.IntRange(min=0), help="With --sample: take the same ones as an earlier run.")
 @click.option("--download", is_flag=True, help="Read every object of the remote, whatever its checksums say.")
 @options.jobs
+@options.dry_run
 @json_option
 @pass_session
 def verify(
@@ -73,6 +74,7 @@ def verify(
     seed: int | None,
     download: bool,
     jobs: int | None,
+    dry_run: bool,
     **chosen: bool,
 ) -> int:
     """Hash what is tracked again and list every bad or missing object.
@@ -92,11 +94,11 @@ def verify(
     project = session.project()
     asked = VerifyOptions(places, name, jobs, share, seed, repair, force, is_store_believed=not download)
     with session.progress() as on_event:
-        proof = verb(project, Selection(targets, **chosen), asked, on_event=on_event)
+        proof = verb(project, Selection(targets, **chosen), asked, dry_run=dry_run, on_event=on_event)
     if session.is_json:
         session.show_json(proof_document(proof))
     else:
-        _show(session, proof, project.root, is_repair=repair)
+        _show(session, proof, project.root, is_repair=repair and not dry_run)
     return proof.exit_code
 
 

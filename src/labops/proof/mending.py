@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 from labops import transfer
 from labops.drivers import fs
-from labops.errors import AccessDenied, Corrupt, LabError, NotFound
+from labops.errors import AccessDenied, Corrupt, LabError, NotFound, Unsupported
 from labops.formats.dirfile import render_tree, tree_oid
 from labops.materialise import materialise
 from labops.model import HashName, Oid, OnEvent, RelPath, Selected, is_tree_oid
@@ -144,6 +144,11 @@ class _Mending:
         last: LabError | None = None
         for subject in needers:
             if subject.item.tracked.is_repo_import:
+                last = Unsupported(
+                    f"'{subject.name}' is imported from another repository, which labops cannot fetch from yet",
+                    code="repo-import",
+                    hint=f"dvc pull {subject.item.tracked.file}",
+                )
                 continue
             try:
                 for side in sides(self._project, [subject.item], self._remote, self._jobs):
@@ -153,7 +158,7 @@ class _Mending:
                     return
             except (NotFound, Corrupt) as error:
                 last = error
-        raise _no_copy(finding) from last
+        raise last if isinstance(last, Unsupported) else _no_copy(finding) from last
 
     def _files_of(self, finding: Finding) -> Iterable[str]:
         """Workspace files that may hold the object; they are hashed before they are believed."""

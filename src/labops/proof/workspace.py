@@ -42,25 +42,23 @@ def look_at_workspace(
     is not a file of its own. Any other difference is somebody's work.
     """
     look = Look(Where.WORKSPACE)
+    files: list[tuple[Subject, _File]] = []
     for subject in some:
         if subject.tree is None:
             continue
         try:
-            files = _pair(project, subject, subject.tree, look)
+            files += [(subject, file) for file in _pair(project, subject, subject.tree, look) if sampled(file.want)]
         except LabError as error:  # what cannot be a dataset: a broken link, a device
             look.findings.append(_finding(subject, Problem.UNREADABLE, HERE, reason=error.message))
-            continue
-        chosen = [file for file in files if sampled(file.want)]
-        hash_name = subject.hash_name
-        results = each(
-            chosen,
-            lambda file, hash_name=hash_name: fs.hash_file(file.absolute, hash_name),  # type: ignore[misc]
-            lambda file: file.size,
-            jobs=jobs or transfer.DISK_JOBS,
-            on_event=on_event,
-        )
-        for file, result in zip(chosen, results, strict=True):
-            _note(project, subject, file, result, look, good)
+    results = each(
+        files,
+        lambda row: fs.hash_file(row[1].absolute, row[0].hash_name),
+        lambda row: row[1].size,
+        jobs=jobs or transfer.DISK_JOBS,
+        on_event=on_event,
+    )
+    for (subject, file), result in zip(files, results, strict=True):
+        _note(project, subject, file, result, look, good)
     return look
 
 

@@ -5,12 +5,12 @@ from __future__ import annotations
 import os
 import random
 import socket
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
 import labops
-from labops.model import Oid, OnEvent, Selection, ignore
+from labops.model import Oid, OnEvent, Selected, Selection, ignore
 from labops.planning.proof import sample
 from labops.project import Project
 from labops.proof.cache import look_at_cache
@@ -80,14 +80,18 @@ def verify(
     selection: Selection = Selection(),  # noqa: B008 - frozen
     options: VerifyOptions = VerifyOptions(),
     *,
+    dry_run: bool = False,
     on_event: OnEvent = ignore,
 ) -> Proof:
     """Prove the selected outputs in the places of `options`; repairs only where it says so.
 
+    Without a repair nothing is written but notes about what was found good; with `dry_run` not even those.
     An output that is not on this machine is no problem unless it, or that place, was named.
     """
     time = datetime.now(UTC).isoformat(timespec="seconds")
-    here = subjects(project, project.select(selection))
+    project = project.looking() if dry_run else project
+    selected = project.select(selection)
+    here = subjects(project, selected)
     everywhere = _everywhere(project, selection, here)
     seed = options.seed
     if seed is None and options.share < 1:
@@ -96,7 +100,7 @@ def verify(
     looks = _look(project, selection, here, everywhere, options, sampled, on_event)
     mended: Sequence[Mended] = ()
     findings = [finding for look in looks for finding in look.findings]
-    if options.repair and findings:
+    if options.repair and findings and not dry_run:
         with project.lock():
             mended = mend(
                 project,
@@ -108,13 +112,24 @@ def verify(
                 on_event=on_event,
             )
     absent = tuple(dict.fromkeys(name for look in looks if look.where is Where.CACHE for name in look.absent))
-    warnings = tuple(
-        f"the listing of '{subject.name}' is nowhere to be had, so its files were not looked at"
-        for subject in everywhere
-        if subject.tree is None and subject.name not in absent
-    )
+    warnings = (*_left_out(selected), *_unlisted(everywhere, absent))
     host = socket.gethostname()
     return Proof(time, labops.__version__, host, options.share, seed, tuple(looks), tuple(mended), absent, warnings)
+
+
+def _left_out(selected: Sequence[Selected]) -> Iterator[str]:
+    """Sentences about outputs that have nothing to prove."""
+    for tracked in (item.tracked for item in selected if item.tracked.output.is_cached):
+        if tracked.output.is_cloud_versioned:
+            yield f"'{tracked.path}' lives in a cloud-versioned remote and was not looked at: use dvc for it"
+        elif tracked.output.oid is None:
+            yield f"'{tracked.path}' has no hash yet: commit it first ({tracked.address})"
+
+
+def _unlisted(some: Sequence[Subject], absent: Collection[str]) -> Iterator[str]:
+    for subject in some:
+        if subject.tree is None and subject.name not in absent:
+            yield f"the listing of '{subject.name}' is nowhere to be had, so its files were not looked at"
 
 
 def _everywhere(project: Project, selection: Selection, here: Sequence[Subject]) -> list[Subject]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import errno
 import os
 import shutil
 from collections.abc import Callable
@@ -9,12 +11,12 @@ from pathlib import Path
 
 import pytest
 
-from labops.errors import NotFound
+from labops.errors import LabError, NotFound
 from labops.model import HERE, HashName, RelPath, Selection, parse_oid
 from labops.places.workspace import Recall
 from labops.project import Project
 from labops.proof.words import Finding, Problem, Where
-from labops.testing.faults import CountingReads, FaultyFiles
+from labops.testing.faults import CountingReads, FaultyFiles, Killed
 from labops.testing.oracle import contents, dir_object, md5, objects
 from labops.testing.toys3 import ToyS3, toy_s3
 from labops.testing.worlds import World, pointer
@@ -334,6 +336,39 @@ def test_a_workspace_repair_never_takes_bad_bytes_from_the_cache(world: World) -
     assert prove(places=WORKSPACE, repair=True).exit_code == 0
     assert contents(world.repo / "d") == DATA
     assert world.wrong() == []
+
+
+@every_link
+@pytest.mark.parametrize("number", [0, errno.EIO, errno.ENOSPC], ids=["killed", "bad-disk", "no-space"])
+def test_a_repair_that_is_cut_short_is_finished_by_the_next(
+    make: Callable[..., World], monkeypatch: pytest.MonkeyPatch, links: str, number: int
+) -> None:
+    """At any changing call: nothing good is lost, no new bad object appears, and the next run mends all."""
+    damaged = make(links)
+    flip(in_cache(damaged, b"22"))
+    in_cache(damaged, b"1").unlink()
+    flip(in_store(damaged, b"333"))
+    in_store(damaged, b"one").unlink()
+    bad = {md5(b"22"), md5(b"333")}
+
+    def run(world: World, at: int) -> int:
+        monkeypatch.chdir(world.repo)
+        with FaultyFiles(str(world.root), fail_at=at, number=number) as faulty, contextlib.suppress(LabError, Killed):
+            prove(places=ALL, repair=True)
+        return len(faulty.calls)
+
+    count = run(damaged.copy(damaged.root.with_name("count")), 0)
+    for at in range(1, count + 1, 7):
+        world = damaged.copy(damaged.root.with_name("round"))
+        run(world, at)
+        assert {wrong.partition(":")[0] for wrong in world.wrong() if "bytes hash" in wrong} <= bad
+        if "symlink" not in links:
+            assert contents(world.repo / "d").keys() == DATA.keys()
+        run(world, 0)
+        proof = prove(places=ALL)
+        assert [finding for finding in proof.findings if finding.where is not Where.WORKSPACE] == [], at
+        assert world.wrong() == [], at
+        assert world.holds(DATA)
 
 
 # --- what is looked at ---------------------------------------------------------------------------------

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import os
 import random
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from labops.model import Selection
+from labops.model import Oid, Selection
 from labops.project import Project
 from labops.proof.words import Look, Where
 from labops.testing.remote_contract import key_of, oid_of
@@ -46,9 +47,9 @@ def prove(*, repair: bool = False, is_store_believed: bool = True) -> tuple[Proo
     return proof, proof.looks[0]
 
 
-def in_parts(backing: Any, data: bytes, part: int) -> None:
+def in_parts(backing: Any, data: bytes, part: int, name: Oid | None = None) -> None:
     """Store `data` as an upload in parts, as other programs do: its etag is no md5 of the whole."""
-    key = backing.prefix + key_of(oid_of(data))
+    key = backing.prefix + key_of(name or oid_of(data))
     upload = backing.client.create_multipart_upload(Bucket=backing.bucket, Key=key)["UploadId"]
     parts = []
     for number, start in enumerate(range(0, len(data), part), 1):
@@ -85,6 +86,22 @@ def test_an_upload_in_parts_is_read_where_there_is_no_copy(world: World, on_mini
     proof, look = prove()
     assert proof.findings == ()
     assert (look.by_store, look.downloaded_bytes) == (2, len(BIG))
+
+
+def test_a_rotten_copy_here_is_no_measure(world: World, on_ministack: Any) -> None:
+    """It looks as it did when it was verified, and somebody pushed it with a tool that does not hash."""
+    oid = oid_of(BIG)
+    rotten = bytes([BIG[0] ^ 1]) + BIG[1:]
+    path = world.cache / "files/md5" / oid[:2] / oid[2:]
+    info = path.stat()
+    path.chmod(0o644)
+    with path.open("r+b") as stream:
+        stream.write(rotten)
+    path.chmod(0o444)
+    os.utime(path, ns=(info.st_atime_ns, info.st_mtime_ns))
+    in_parts(on_ministack, rotten, 5 * MIB, name=oid)
+    proof, _ = prove()
+    assert [finding.paths for finding in proof.findings] == [("d/big",)]
 
 
 @pytest.mark.usefixtures("world")

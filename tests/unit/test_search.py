@@ -34,6 +34,8 @@ def test_patterns_mean_whole_names() -> None:
     assert find(data, "*.jpg") == ["a/x.jpg", "b/y.jpg"]
     assert find(data, "a/*.jpg") == ["a/x.jpg"]
     assert find(data, "x.?pg") == ["a/x.jpg"]
+    assert find(data, "[xy].JPG") == ["a/x.jpg", "b/y.jpg"]
+    assert find(data, "*") == paths_of(data)
 
 
 def test_names_that_json_writes_otherwise_are_found() -> None:

@@ -66,6 +66,18 @@ def test_the_card_is_kept_in_a_file_that_dvc_accepts(world: World, dvc: Callable
     assert describe(Project.find(), "pets/cats").card == FULL
 
 
+@pytest.mark.parametrize("text", ["bad \udcff byte", "next\x85line", "null\x00", "bell\x07"])
+def test_a_text_that_cannot_be_kept_is_refused_or_kept(world: World, text: str) -> None:
+    before = (world.repo / "birds.dvc").read_bytes()
+    try:
+        edit_card(Project.find(), "birds", set_to(Card(text, source=text, labels=(text,))))
+    except InvalidInput as error:
+        assert error.code == "bad-card"
+        assert (world.repo / "birds.dvc").read_bytes() == before
+    else:
+        assert describe(Project.find(), "birds").card == Card(text, source=text, labels=(text,))
+
+
 def test_an_equal_card_writes_nothing(world: World) -> None:
     file = world.repo / "birds.dvc"
     before = file.read_text(), file.stat().st_ino

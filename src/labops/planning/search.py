@@ -19,7 +19,9 @@ class Word:
         self.text = text
         self._folded = text.casefold()
         self._pattern = re.compile(fnmatch.translate(self._folded)) if _GLOB.search(text) else None
-        plain = "" if self._pattern else self._folded
+        plain = self._folded
+        if self._pattern is not None:
+            plain = "" if "[" in text else max(re.split(r"[*?]", self._folded), key=len)
         # What must stand in a listing that has this word, in any case; empty where that cannot be said.
         self._bytes = plain.encode("ascii", "ignore") if plain.isascii() and _PLAIN.fullmatch(plain) else b""
 

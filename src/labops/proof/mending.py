@@ -6,6 +6,7 @@ never put in the place of the first.
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import NamedTuple
 
@@ -231,7 +232,8 @@ class _Mending:
         jobs = self._jobs or transfer.DISK_JOBS
         name = self._remote or self._project.settings.core_remote
         if name:
-            jobs = jobs_for(self._project, name, self._jobs)
+            with contextlib.suppress(LabError):  # whoever needs the remote will be told what is wrong with it
+                jobs = jobs_for(self._project, name, self._jobs)
         return transfer.each(
             findings,
             work,

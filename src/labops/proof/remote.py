@@ -65,6 +65,7 @@ class _RemoteLook:
         results = each(unsure, self._read, self._size, jobs=self._side.jobs, on_event=on_event)
         for oid, result in zip(unsure, results, strict=True):
             self._note(look, problems, oid, result)
+        self._side.cache.save()
         look.requests = remote.requests - before
         shown = {oid: held.size for oid, held in self._held.items()}
         look.findings += findings(Where.REMOTE, self._some, problems, shown, remote.name)
@@ -87,16 +88,17 @@ class _RemoteLook:
         return self._side.remote.verify(oid)
 
     def _is_told(self, oid: Oid) -> bool:
-        path = self._side.cache.path(oid) if oid in self._sizes else ""
         held = self._held[oid]
-        parts = part_sizes(held.size or 0, held.tag) if path else []
-        if parts and held.tag.lower() in fs.part_tags(path, parts):
-            return True
-        kept = self._side.remote.checksums(oid)
+        parts = part_sizes(held.size or 0, held.tag) if oid in self._sizes else []
+        kept = {} if parts else self._side.remote.checksums(oid)
         if kept.get("md5") == oid[:32]:
             return True
         name = next((name for name in ("sha256", "sha1", "crc32") if name in kept), "")
-        return bool(path and name) and fs.digest(path, name) == kept[name]
+        # The copy here is the measure, so it is hashed now: what was good when it was last looked at may not be.
+        if oid not in self._sizes or not (parts or name) or not self._side.cache.is_good(oid):
+            return False
+        path = self._side.cache.path(oid)
+        return held.tag.lower() in fs.part_tags(path, parts) if parts else fs.digest(path, name) == kept[name]
 
     def _note(
         self, look: Look, problems: dict[Oid, tuple[Problem, str]], oid: Oid, result: int | LabError | None

@@ -9,7 +9,8 @@ from labops import pointers
 from labops.drivers.git.authorship import Change, first_and_last
 from labops.errors import InvalidInput
 from labops.formats.card import Card, card_of, with_card
-from labops.model import Selection, Tracked, is_tree_oid
+from labops.formats.dvcfile import parse_dvcfile, render_dvcfile
+from labops.model import DvcFile, Output, Selection, Tracked, is_tree_oid
 from labops.project import Project
 
 Edit = Callable[[Card], Card]
@@ -70,12 +71,30 @@ def edit_card(project: Project, target: str, edit: Edit, *, dry_run: bool = Fals
             )
         before = card_of(item.output)
         output = with_card(item.output, edit(before))
+        _refuse_unkept(output)
         changed: tuple[str, ...] = ()
         if output != item.output and not dry_run:
             pointers.save_output(project, item.file, output)
             changed = project.tell_git([item.file])
     new = Tracked(item.path, output, item.file)
     return Described(_description(project, new), before, changed)
+
+
+def _refuse_unkept(output: Output) -> None:
+    """Raise `InvalidInput` (`bad-card`) for a text that would read back as another one."""
+    try:
+        text = render_dvcfile(DvcFile((output,)))
+        text.encode()
+        (again,) = parse_dvcfile(text, name="card").outs
+        is_kept = card_of(again) == card_of(output)
+    except (UnicodeError, InvalidInput):
+        is_kept = False
+    if not is_kept:
+        raise InvalidInput(
+            "the card holds characters that a DVC file cannot keep",
+            code="bad-card",
+            hint="leave out control characters and bytes that are not UTF-8",
+        )
 
 
 def _one(project: Project, target: str) -> Tracked:

@@ -90,19 +90,32 @@ class Peek:
 
     def tree(self, item: Tracked) -> Tree | None:
         """The tree that the output's oid names."""
+        oid = item.output.oid
+        assert oid is not None
+        if not is_tree_oid(oid):
+            return file_tree(oid)
+        data = self.listing(item)
+        if data is None:
+            return None
+        with contextlib.suppress(Corrupt):
+            return parse_tree(data, oid=oid)
+        return None
+
+    def listing(self, item: Tracked) -> bytes | None:
+        """The bytes of the tree object that the output's oid names, checked against it."""
         output = item.output
         assert output.oid is not None
         try:
-            return self._project.cache(output.hash_name).read_tree(output.oid)
+            return self._project.cache(output.hash_name).read_listing(output.oid)
         except (NotFound, Corrupt):
             return None if item.is_repo_import else self._from_remote(output, output.oid)
 
-    def _from_remote(self, output: Output, oid: Oid) -> Tree | None:
+    def _from_remote(self, output: Output, oid: Oid) -> bytes | None:
         if output.remote in self._silent:
             return None
         try:
-            return parse_tree(self._project.remote(output.remote, output.hash_name).read(oid), oid=oid)
+            return self._project.remote(output.remote, output.hash_name).read(oid)
         except LabError as error:
-            if error.code != "no-such-object":
+            if error.code not in {"no-such-object", "corrupt-download"}:
                 self._silent.add(output.remote)
             return None

@@ -64,7 +64,7 @@ def test_a_failing_command_is_not_a_figure(tmp_path: Path) -> None:
 
 def test_scenarios_run(tmp_path: Path) -> None:
     """A few files are enough to see that lab can be measured and that the table is made."""
-    only = "start,add-small,add-again,status,push-folder,pull-folder,memory,log,diff-versions"
+    only = "start,add-small,add-again,status,push-folder,pull-folder,memory,log,diff-versions,verify-big,search"
     options = ["--without-dvc", "--scale", "0.001", "--rounds", "1", "--only", only]
     done = subprocess.run(
         [sys.executable, "-m", "bench.run", *options, "--into", tmp_path, "--results", tmp_path / "results"],

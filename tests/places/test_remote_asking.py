@@ -37,9 +37,9 @@ class ModelBucket:
         for prefix in prefixes:
             yield from self.list(prefix)
 
-    def heads(self, keys: Collection[str]) -> dict[str, int | None]:
+    def heads(self, keys: Collection[str]) -> dict[str, Row | None]:
         self.asked += len(keys)
-        return {key: 1 if key in self._keys else None for key in keys}
+        return {key: Row(key, 1, "") if key in self._keys else None for key in keys}
 
 
 def _oids(count: int, seed: int, *, is_tree: bool = False) -> list[Oid]:

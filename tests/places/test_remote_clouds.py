@@ -19,7 +19,7 @@ from obstore.store import AzureStore
 
 from labops.errors import InvalidInput, Unsupported
 from labops.model import HashName, RemoteSettings
-from labops.places.remote import open_remote
+from labops.places.remote import Remote, open_remote
 from labops.testing import servers
 from labops.testing.remote_contract import RemoteContract, key_of, oid_of
 from labops.testing.servers import Server, ServerAbsent
@@ -126,6 +126,12 @@ class TestAzure(RemoteContract):
     @pytest.fixture
     def backing(self, azurite: Server) -> AzureBacking:
         return AzureBacking(azurite)
+
+    def test_the_stored_md5_is_read(self, backing: AzureBacking, remote: Remote) -> None:
+        oid = oid_of(b"data")
+        backing.put(key_of(oid), b"data")
+        assert remote.checksums(oid) == {"md5": oid}
+        assert remote.checksums(oid_of(b"nothing")) == {}
 
 
 def test_a_credentials_file_that_cannot_be_read_is_our_error(tmp_path: Path) -> None:

@@ -47,6 +47,9 @@ GROUPS: dict[str, dict[str, Entry]] = {
     "Look": {
         "status": Entry("look:status", "Show what differs from the DVC files, or from a remote (-c)."),
         "data": Entry("look:data", "Compare the last commit, the DVC files and the workspace."),
+        "describe": Entry("cards:describe", "Show or change the card of a dataset: source, licence, contact …"),
+        "search": Entry("cards:search", "Find datasets by name, card and names of files."),
+        "verify": Entry("proof:verify", "Hash what is tracked again, and repair what is bad (--repair)."),
         "check-ignore": Entry("look:check_ignore", "Say which paths .dvcignore excludes."),
         "root": Entry("setup:root", "Print the way to the root of the project."),
         "version": Entry("setup:version", "Describe this installation, the project and its disks."),

@@ -98,11 +98,22 @@ class Cache:
 
     def verify(self, oid: Oid) -> None:
         """Hash one object; raises `Corrupt` (`corrupt-object`) after putting a bad one in quarantine."""
-        path = self.path(oid)
-        actual = fs.hash_file(path, self.hash_name).oid
-        if actual != oid[:32]:
+        if not self.is_good(oid):
             self.quarantine(oid)
+
+    def is_good(self, oid: Oid, *, twin: str = "") -> bool:
+        """Hash one object and remember what came out; a bad one stays where it is, and is trusted no more.
+
+        `twin` is a file just found to be good: where it is the very same file, it is not read again.
+        """
+        path = self.path(oid)
+        if not (twin and fs.is_same_file(twin, path)) and fs.hash_file(path, self.hash_name).oid != oid[:32]:
+            with self._lock:
+                self._shard(oid[:2]).pop(oid[2:], None)
+                self._dirty.add(oid[:2])
+            return False
         self._remember([oid])
+        return True
 
     def quarantine(self, oid: Oid) -> None:
         """Move a bad object out of the way and raise `Corrupt`; nothing is deleted."""
@@ -125,11 +136,15 @@ class Cache:
     def read_tree(self, oid: Oid) -> Tree:
         """The tree an output's oid stands for; a single file is a tree of one entry.
 
-        Raises `NotFound` (`tree-not-in-cache`), `Corrupt` (a bad listing is put in quarantine) or
-        `InvalidInput` (`unsafe-path`).
+        Raises like `read_listing`, and `InvalidInput` (`unsafe-path`).
         """
-        if not is_tree_oid(oid):
-            return file_tree(oid)
+        return parse_tree(self.read_listing(oid), oid=oid) if is_tree_oid(oid) else file_tree(oid)
+
+    def read_listing(self, oid: Oid) -> bytes:
+        """The bytes of a tree object, checked.
+
+        Raises `NotFound` (`tree-not-in-cache`) or `Corrupt` (a bad listing is put in quarantine).
+        """
         path = self.path(oid)
         try:
             data = fs.read_bytes(path, limit=_TREE_LIMIT)
@@ -142,7 +157,7 @@ class Cache:
             ) from error
         if fs.hash_bytes(data, self.hash_name) != oid[:32]:
             self.quarantine(oid)
-        return parse_tree(data, oid=oid)
+        return data
 
     def size(self, oid: Oid) -> int | None:
         """Bytes of one object, None when it is absent."""

@@ -15,6 +15,7 @@ import hashlib
 import os
 import random
 import time
+import zlib
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -143,6 +144,51 @@ class ReadContract(_Opened):
         assert (tmp_path / "long").read_bytes() == long
         with pytest.raises(NotFound):
             opened().read(name)
+
+    def test_fingerprints_say_what_is_there_and_never_more_than_the_truth(
+        self, backing: Backing, opened: Callable[..., Remote]
+    ) -> None:
+        """A size is the stored one, and a tag that equals the oid is only there when the bytes are right."""
+        present, absent = sample(12), sample(12, seed=8)
+        damaged = {oid: data[:-1] + bytes([data[-1] ^ 1]) for oid, data in sample(6, seed=9).items()}
+        for oid, data in (present | damaged).items():
+            backing.put(key_of(oid), data)
+        remote = opened()
+        few = list(present)[:1] + list(damaged)[:1] + list(absent)[:1]
+        for wanted in (few, [*present, *damaged, *absent]):
+            found = remote.fingerprints(wanted)
+            assert found.keys() == set(wanted) - absent.keys()
+            assert {held.size for held in found.values()} <= {40, None}
+            assert not any(found[oid].tag == oid for oid in damaged.keys() & found.keys())
+        assert remote.fingerprints([]) == {}
+
+    def test_checksums_are_those_of_the_bytes(self, backing: Backing, remote: Remote) -> None:
+        ((oid, data),) = sample(1).items()
+        backing.put(key_of(oid), data)
+        kept = dict(remote.checksums(oid))
+        known = {name: hashlib.new(name, data).hexdigest() for name in kept if name != "crc32"}
+        if "crc32" in kept:
+            known["crc32"] = f"{zlib.crc32(data):08x}"
+        assert kept == known
+
+    def test_verify_reads_all_of_an_object(self, backing: Backing, remote: Remote) -> None:
+        for good in (b"", b"right", os.urandom(9 << 20)):
+            oid = oid_of(good)
+            backing.put(key_of(oid), good)
+            assert remote.verify(oid) == len(good)
+            if good:
+                backing.put(key_of(oid), good[:-1] + bytes([good[-1] ^ 1]))
+                with pytest.raises(Corrupt) as caught:
+                    remote.verify(oid)
+                assert caught.value.code == "corrupt-download"
+        with pytest.raises(NotFound) as missing:
+            remote.verify(oid_of(b"nothing"))
+        assert missing.value.code == "no-such-object"
+
+    def test_verify_knows_the_2x_rule(self, backing: Backing, opened: Callable[..., Remote]) -> None:
+        data, name = b"line1\r\nline2\r\n", parse_oid("4fcc82a88ee38e0aa16c17f512c685c9")
+        backing.put(key_of(name, HashName.MD5_DOS2UNIX), data)
+        assert opened(HashName.MD5_DOS2UNIX).verify(name) == len(data)
 
     def test_check_finds_nothing_wrong(self, remote: Remote, backing: Backing) -> None:
         backing.put(key_of(oid_of(b"x")), b"x")
@@ -328,6 +374,8 @@ class RemoteContract(ReadContract):
         oid = oid_of(b"x")
         attempts: tuple[Callable[[], object], ...] = (
             lambda: remote.contains([oid]),
+            lambda: remote.fingerprints([oid]),
+            lambda: remote.verify(oid),
             lambda: remote.contains(list(sample(20))),
             lambda: list(remote.list()),
             lambda: remote.read(oid),

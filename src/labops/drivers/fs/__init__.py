@@ -4,6 +4,7 @@ Every function raises labops errors only: `NotFound`, `AccessDenied`, `NoSpace`,
 (`changed-while-read`), and `Unavailable` for anything else the operating system refuses.
 """
 
+from labops.drivers.fs.digests import digest, part_tags
 from labops.drivers.fs.durable import (
     protect,
     read_bytes,
@@ -43,6 +44,7 @@ from labops.drivers.fs.reading import (
     fingerprint,
     hash_bytes,
     hash_file,
+    is_same_file,
     mode_of,
     new_file,
     stat,
@@ -58,11 +60,13 @@ __all__ = [
     "clock_ns",
     "copy",
     "copy_hashing",
+    "digest",
     "fingerprint",
     "hardlink",
     "hash_bytes",
     "hash_file",
     "is_protected",
+    "is_same_file",
     "link_parents",
     "list_folder",
     "make_folder",
@@ -70,6 +74,7 @@ __all__ = [
     "mode_of",
     "names_in",
     "new_file",
+    "part_tags",
     "protect",
     "read_bytes",
     "read_cache_file",

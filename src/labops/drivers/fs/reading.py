@@ -61,6 +61,12 @@ def stat(path: str) -> Fingerprint:
         return fingerprint(os.stat(path))
 
 
+def is_same_file(one: str, other: str) -> bool:
+    """True when two paths lead to the very same file, by links of either kind."""
+    with translating(other):
+        return os.path.samefile(one, other)
+
+
 def mode_of(path: str) -> int | None:
     """The permission bits of a file or folder, links followed; None when it does not exist."""
     with translating(path):

@@ -4,6 +4,7 @@
 """
 
 from labops.drivers.s3.bucket import Bucket, Watch
+from labops.drivers.s3.checksums import checksums
 from labops.drivers.s3.copying import copy, copy_all
 from labops.drivers.s3.downloading import download
 from labops.drivers.s3.listing import Row
@@ -11,4 +12,16 @@ from labops.drivers.s3.signing import Keys
 from labops.drivers.s3.uploading import upload
 from labops.drivers.s3.wire import BucketSettings, in_region
 
-__all__ = ["Bucket", "BucketSettings", "Keys", "Row", "Watch", "copy", "copy_all", "download", "in_region", "upload"]
+__all__ = [
+    "Bucket",
+    "BucketSettings",
+    "Keys",
+    "Row",
+    "Watch",
+    "checksums",
+    "copy",
+    "copy_all",
+    "download",
+    "in_region",
+    "upload",
+]

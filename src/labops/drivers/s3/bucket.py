@@ -112,19 +112,20 @@ class Bucket:
 
     # -- one object -----------------------------------------------------------------------------------
 
-    def head(self, key: str) -> int | None:
-        """Size of the object `key` in bytes, or None when it is absent; raises when the *bucket* is absent."""
+    def head(self, key: str) -> Row | None:
+        """The object `key` as a listing shows it, or None when it is absent; raises when the *bucket* is absent."""
         import obstore
 
         if self._is_odd(key):
-            size = oddkeys.head(self.wire, key)
-            if isinstance(size, int):
-                return size
-            if not is_absence(size):
-                raise self._explained(size, "s3:GetObject")
+            row = oddkeys.head(self.wire, key)
+            if isinstance(row, Row):
+                return row
+            if not is_absence(row):
+                raise self._explained(row, "s3:GetObject")
         else:
             try:
-                return obstore.head(self._store, key)["size"]
+                meta = obstore.head(self._store, key)
+                return Row(key, meta["size"], (meta["e_tag"] or "").strip('"'))
             except Exception as error:
                 fault = read_exception(error)
                 if not is_absence(fault):
@@ -245,13 +246,13 @@ class Bucket:
 
     # -- many objects ---------------------------------------------------------------------------------
 
-    def heads(self, keys: Collection[str]) -> dict[str, int | AccessDenied | None]:
-        """Size of each key, None for the absent ones, asked one by one in parallel.
+    def heads(self, keys: Collection[str]) -> dict[str, Row | AccessDenied | None]:
+        """Each key as a listing shows it, None for the absent ones, asked one by one in parallel.
 
         Where the store hides absence (403 without the right to list) the value is the refusal.
         """
 
-        def ask(key: str) -> tuple[str, int | AccessDenied | None]:
+        def ask(key: str) -> tuple[str, Row | AccessDenied | None]:
             try:
                 return key, self.head(key)
             except AccessDenied as refusal:

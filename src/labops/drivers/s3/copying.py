@@ -29,7 +29,8 @@ def copy(bucket: Bucket, source: str, target: str, size: int) -> None:
     """
     if not bucket.is_s3:
         _copy_native(bucket, source, target)
-        if bucket.head(target) != size:
+        made = bucket.head(target)
+        if made is None or made.size != size:
             raise _unsupported(bucket, target)
     elif size <= WHOLE:
         answer = bucket.wire.request("PUT", target, action=_ACTION, headers=_headers(bucket, source), body=bytes)

@@ -6,6 +6,7 @@ import re
 from typing import Final
 
 from labops.drivers.s3.faults import SHORT_BODY, Fault, is_absence, lab_error
+from labops.drivers.s3.listing import Row
 from labops.drivers.s3.wire import Answer, Wire
 
 _ODD = re.compile(r"(?:^|/)(?:\.{0,2})(?:/|$)|[\x00-\x1f\x7f]")
@@ -18,10 +19,12 @@ def is_odd(key: str) -> bool:
     return _ODD.search(key) is not None
 
 
-def head(wire: Wire, key: str) -> int | Fault:
-    """Size of the object in bytes, or what kept us from knowing."""
+def head(wire: Wire, key: str) -> Row | Fault:
+    """The object as a listing would show it, or what kept us from knowing."""
     answer = wire.attempt("HEAD", key, headers=wire.settings.customer_headers)
-    return answer if isinstance(answer, Fault) else int(answer.headers.get("content-length") or 0)
+    if isinstance(answer, Fault):
+        return answer
+    return Row(key, int(answer.headers.get("content-length") or 0), (answer.headers.get("etag") or "").strip('"'))
 
 
 def first(wire: Wire, key: str, most: int) -> tuple[bytes, int]:

@@ -214,7 +214,8 @@ class _Parts:
         if isinstance(answer, Answer) and b"<Error>" not in answer.body:
             return
         # A completion whose answer was lost looks like an unknown upload when it is asked for again.
-        if self._bucket.head(self._key) == self._size:
+        row = self._bucket.head(self._key)
+        if row is not None and row.size == self._size:
             return
         self._journal.forget()
         fault = answer if isinstance(answer, Fault) else Fault(500, "InternalError")

@@ -13,6 +13,7 @@ from labops.errors import InvalidInput, Unsupported
 from labops.model import HashName, Oid, OnEvent, RemoteSettings, ignore
 from labops.places.remote.layout import Access
 from labops.places.trash import Stored, Trashed
+from labops.planning.proof import Held
 
 __all__ = ["Access", "Remote", "open_remote"]
 
@@ -26,6 +27,10 @@ class Remote(Protocol):
     def url(self) -> str: ...
     @property
     def is_read_only(self) -> bool: ...
+    @property
+    def requests(self) -> int:
+        """Requests that `fingerprints`, `checksums` and `verify` have sent so far, tries again not counted."""
+        ...
 
     def contains(self, oids: Collection[Oid], *, on_event: OnEvent = ignore) -> set[Oid]:
         """Which of `oids` are there: each was seen or asked for, none is inferred from a tree object.
@@ -56,6 +61,21 @@ class Remote(Protocol):
 
     def read(self, oid: Oid) -> bytes:
         """The bytes of a small object (a tree object), checked against its hash."""
+        ...
+
+    def fingerprints(self, oids: Collection[Oid], *, on_event: OnEvent = ignore) -> dict[Oid, Held]:
+        """What the store says about those of `oids` that are there; the others have no row.
+
+        Asks like `contains`, but never reads an object: presence says nothing about content here.
+        """
+        ...
+
+    def checksums(self, oid: Oid) -> Mapping[str, str]:
+        """Digests of the whole object that the store keeps: name (`sha256` …) → hex; empty when it keeps none."""
+        ...
+
+    def verify(self, oid: Oid) -> int:
+        """Read all of `oid` without keeping it; returns its bytes. Raises as `download` does."""
         ...
 
     def list(self) -> Iterator[tuple[Oid, int]]:

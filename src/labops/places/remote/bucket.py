@@ -3,19 +3,24 @@
 from __future__ import annotations
 
 import math
+import threading
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Final
 
-from labops.drivers.s3 import Bucket, Row, copy, copy_all, download, upload
+from labops.drivers.s3 import Bucket, Row, checksums, copy, copy_all, download, upload
 from labops.errors import AccessDenied, NotFound
 from labops.model import Event, HashName, Oid, OnEvent, ignore
 from labops.places.remote.asking import FEW, PAGE_KEYS, every_prefix, pages_estimate, prefers_heads, prefixes
 from labops.places.remote.knowledge import Knowledge
 from labops.places.remote.layout import NOTES, TRASH, Access, ContentCheck, base_of, oid_at, other, tail_of
 from labops.places.trash import Stored, Trashed, trash_tail, trashed_at
+from labops.planning.proof import Held
 
 _PHASE: Final = "query"
+
+_Take = Callable[[Oid, Row], object]
+"""What is done with each object that is seen."""
 
 
 class BucketRemote:
@@ -32,6 +37,8 @@ class BucketRemote:
         self._base = base_of(prefix, hash_name)
         self._top = f"{prefix}/" if prefix else ""
         self._knowledge = knowledge
+        self.requests = 0
+        self._lock = threading.Lock()
         bucket.honours_ranges = knowledge.get("ranges") != "ignored"
 
     def __repr__(self) -> str:
@@ -41,39 +48,59 @@ class BucketRemote:
 
     def contains(self, oids: Collection[Oid], *, on_event: OnEvent = ignore) -> set[Oid]:
         """Which of `oids` the remote holds, each one seen in a listing or asked for by name."""
-        wanted = set(oids)
-        if not wanted:
-            return set()
-        on_event(Event("started", _PHASE, total=len(wanted)))
-        try:
-            found = self._heads(wanted) if len(wanted) <= FEW else self._listed(wanted)
-        finally:
-            on_event(Event("finished", _PHASE))
+        found: set[Oid] = set()
+        self._find(set(oids), lambda oid, _: found.add(oid), on_event)
         return found
 
-    def _listed(self, wanted: set[Oid]) -> set[Oid]:
-        found: set[Oid] = set()
+    def fingerprints(self, oids: Collection[Oid], *, on_event: OnEvent = ignore) -> dict[Oid, Held]:
+        """Size and etag of each object that is there, from the same listings or questions."""
+        found: dict[Oid, Held] = {}
+        self._find(set(oids), lambda oid, row: found.setdefault(oid, Held(row.size, row.etag)), on_event)
+        return found
+
+    def _find(self, wanted: set[Oid], take: _Take, on_event: OnEvent) -> None:
+        if not wanted:
+            return
+        on_event(Event("started", _PHASE, total=len(wanted)))
         try:
-            last = self._first_page(lambda oid, _: found.add(oid) if oid in wanted else None)
+            if len(wanted) <= FEW:
+                self._heads(wanted, take)
+            else:
+                self._listed(wanted, take)
+        finally:
+            on_event(Event("finished", _PHASE))
+
+    def _listed(self, wanted: set[Oid], take: _Take) -> None:
+        try:
+            last = self._first_page(lambda oid, row: take(oid, row) if oid in wanted else None)
         except AccessDenied as refusal:
             if refusal.code != "access-denied":
                 raise
             # Whoever may read but not list knows every name already: ask for each.
-            return self._heads(wanted, refusal)
+            self._heads(wanted, take, refusal)
+            return
         if last is None:
-            return found
+            return
         rest = {oid for oid in wanted if oid > last}
         pages = pages_estimate(last)
         if prefers_heads(len(rest), pages):
-            return found | self._heads(rest)
+            self._heads(rest, take)
+            return
         for page in self._bucket.list_each(self._full(prefixes(rest, pages, is_folder_only=self._is_folder_only))):
-            found.update(oid for oid, _ in self._objects(page) if oid in rest)
-        return found
+            self._count(-(-len(page) // PAGE_KEYS) or 1)
+            for oid, row in self._objects(page):
+                if oid in rest:
+                    take(oid, row)
 
-    def _first_page(self, take: Callable[[Oid, Row], object]) -> Oid | None:
+    def _count(self, requests: int = 1) -> None:
+        with self._lock:
+            self.requests += requests
+
+    def _first_page(self, take: _Take) -> Oid | None:
         """`take` the first page's objects; None when there is no more, else the last oid that it covers."""
         pages = self._bucket.list(self._base)
         first = next(pages, [])
+        self._count()
         covered: Oid | None = None
         for oid, row in self._objects(first):
             take(oid, row)
@@ -83,6 +110,7 @@ class BucketRemote:
             second = next(pages, None)
             if second is None:
                 return None
+            self._count()
             for oid, row in self._objects(second):
                 take(oid, row)
                 covered = oid
@@ -102,15 +130,17 @@ class BucketRemote:
             if oid is not None:
                 yield oid, row
 
-    def _heads(self, wanted: Collection[Oid], refusal: AccessDenied | None = None) -> set[Oid]:
+    def _heads(self, wanted: Collection[Oid], take: _Take, refusal: AccessDenied | None = None) -> None:
         keys = {self._key(oid): oid for oid in wanted}
+        self._count(len(keys))
         answers = self._bucket.heads(keys)
-        found = {keys[key] for key, size in answers.items() if isinstance(size, int)}
+        found = {keys[key]: row for key, row in answers.items() if isinstance(row, Row)}
         refused = next((answer for answer in answers.values() if isinstance(answer, AccessDenied)), None)
         if refused and not found:
             # Without the right to list, absence and refusal look alike; nothing at all readable is refusal.
             raise refusal or refused
-        return found
+        for oid, row in found.items():
+            take(oid, row)
 
     def list(self) -> Iterator[tuple[Oid, int]]:
         """Every object of the layout with its size in bytes, in no order; foreign keys are skipped."""
@@ -224,6 +254,19 @@ class BucketRemote:
         check.update(data)
         check.finish()
         return data
+
+    def checksums(self, oid: Oid) -> Mapping[str, str]:
+        """Digests that the store keeps beside the object."""
+        self._count()
+        return checksums(self._bucket, self._key(oid))
+
+    def verify(self, oid: Oid) -> int:
+        """Read the whole object, in one request and in constant memory; its bytes."""
+        self._count()
+        check = self._download_check(oid)
+        size, _ = self._bucket.stream(self._key(oid), check.update)
+        check.finish()
+        return size
 
     def finish(self) -> None:
         """Nothing to wait for: a store answers when the object is safe."""

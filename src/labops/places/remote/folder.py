@@ -13,6 +13,7 @@ from labops.errors import NotFound
 from labops.model import Event, HashName, Oid, OnEvent, ignore, is_tree_oid
 from labops.places.remote.layout import FANS, NOTES, TRASH, Access, base_of, corrupt, oid_at, other, tail_of
 from labops.places.trash import FolderTrash, Stored, Trashed
+from labops.planning.proof import Held
 
 _TRUSTED = 0o444
 _FRESH = 0o644
@@ -27,6 +28,7 @@ class FolderRemote:
     """
 
     is_read_only = False
+    requests = 0
 
     def __init__(
         self, name: str, root: str, hash_name: HashName, *, is_shared: bool = False, is_looking: bool = False
@@ -68,6 +70,31 @@ class FolderRemote:
             found.update(oid for oid in some if oid[2:] in names and self._is_sound(oid))
         on_event(Event("finished", "query"))
         return found
+
+    def fingerprints(self, oids: Collection[Oid], *, on_event: OnEvent = ignore) -> dict[Oid, Held]:
+        """The size of each object that is there."""
+        wanted = set(oids)
+        found: dict[Oid, Held] = {}
+        if not wanted or not self._is_begun():
+            return found
+        on_event(Event("started", "query", total=len(wanted)))
+        for oid in wanted:
+            with contextlib.suppress(NotFound):
+                found[oid] = Held(fs.stat(self._path(oid)).size)
+        on_event(Event("finished", "query"))
+        return found
+
+    def checksums(self, oid: Oid) -> Mapping[str, str]:  # noqa: ARG002 - the protocol's
+        """A folder keeps none."""
+        return {}
+
+    def verify(self, oid: Oid) -> int:
+        """Hash the object where it lies; its bytes."""
+        with self._reading(oid):
+            hashed = fs.hash_file(self._path(oid), self._rule(oid))
+        if hashed.oid != oid[:32]:
+            raise corrupt(oid, "corrupt-download", self._root)
+        return hashed.fingerprint.size
 
     def _is_begun(self) -> bool:
         """False for a remote that nobody pushed to yet; raises when even its parent is absent (not mounted)."""

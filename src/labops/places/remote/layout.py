@@ -86,5 +86,5 @@ def corrupt(oid: Oid, code: str, place: str) -> Corrupt:
     """The error for bytes that do not have the hash of `oid`."""
     hint = "fetch again; if it stays so, push this object again from a good copy"
     if code == "corrupt-object":
-        hint = "the local copy is damaged: fetch it again (`lab verify`), then push"
+        hint = "the local copy is damaged: mend it (lab verify --repair), then push"
     return Corrupt(f"object '{oid}' in '{place}' is damaged", code=code, hint=hint, oid=oid, place=place)

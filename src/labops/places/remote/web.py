@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Collection, Iterator, Mapping
 
 from labops.drivers import fs
@@ -10,6 +11,7 @@ from labops.errors import AccessDenied, LabError, Unsupported
 from labops.model import Event, HashName, Oid, OnEvent, ignore
 from labops.places.remote.layout import Access, ContentCheck, base_of, tail_of
 from labops.places.trash import Stored, Trashed
+from labops.planning.proof import Held
 
 
 class WebRemote:
@@ -22,6 +24,8 @@ class WebRemote:
         self._site = site
         self._hash_name = hash_name
         self._base = base_of(url.rstrip("/"), hash_name)
+        self.requests = 0
+        self._lock = threading.Lock()
 
     def __repr__(self) -> str:
         return f"WebRemote({self.name!r}, {self.url!r}, {self._hash_name})"
@@ -31,13 +35,18 @@ class WebRemote:
 
         A server that answers 403 for what it does not have is believed once it has shown anything at all.
         """
+        return set(self.fingerprints(oids, on_event=on_event))
+
+    def fingerprints(self, oids: Collection[Oid], *, on_event: OnEvent = ignore) -> dict[Oid, Held]:
+        """That an object is there, and no more: what a web server says about sizes cannot be relied on."""
         urls = {self._url(oid): oid for oid in oids}
         if not urls:
-            return set()
+            return {}
         on_event(Event("started", "query", total=len(urls)))
+        self._count(len(urls))
         sizes = self._site.sizes(urls)
         on_event(Event("finished", "query"))
-        found = {urls[url] for url, size in sizes.items() if isinstance(size, int)}
+        found = {urls[url]: Held(None) for url, size in sizes.items() if isinstance(size, int)}
         refused = next((size for size in sizes.values() if isinstance(size, AccessDenied)), None)
         if refused and not found:
             raise refused
@@ -65,6 +74,22 @@ class WebRemote:
         check.update(data)
         check.finish()
         return data
+
+    def _count(self, requests: int = 1) -> None:
+        with self._lock:
+            self.requests += requests
+
+    def checksums(self, oid: Oid) -> Mapping[str, str]:  # noqa: ARG002 - the protocol's
+        """A web server's etag means nothing to others."""
+        return {}
+
+    def verify(self, oid: Oid) -> int:
+        """Read the whole object, in constant memory; its bytes."""
+        self._count()
+        check = ContentCheck(oid, self._hash_name, "corrupt-download", self.url)
+        size = self._site.stream(self._url(oid), check.update)
+        check.finish()
+        return size
 
     def list(self) -> Iterator[tuple[Oid, int]]:
         """Raises `Unsupported`: a web server does not list."""

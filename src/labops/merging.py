@@ -6,8 +6,11 @@ Nothing but a new tree object is written; the files of the dataset are already w
 from __future__ import annotations
 
 import posixpath
+from collections.abc import Iterator, Mapping
 from typing import NamedTuple
 
+from labops.drivers.git import Git
+from labops.drivers.git.publishing import unmerged_blobs
 from labops.errors import LabError, NotFound
 from labops.formats.dirfile import parse_tree, render_tree, tree_oid
 from labops.formats.dvcfile import import_md5, parse_dvcfile, render_dvcfile
@@ -49,6 +52,30 @@ def merge_pointers(project: Project, file: str, base: str, ours: str, theirs: st
     if clashes:
         return Merge(ours, tuple(clashes))
     return Merge(render_dvcfile(merged, previous=ours))
+
+
+def name_clashes(project: Project) -> list[str]:
+    """What an unfinished merge of git has left to decide: files of datasets by name, other files as they are."""
+    repo, prefix = project.git, project.git_prefix
+    if repo is None:
+        return []
+    named = []
+    for path, stages in unmerged_blobs(repo).items():
+        file = path.removeprefix(prefix)
+        clashes: tuple[Clash, ...] = ()
+        if path.endswith(".dvc") and path.startswith(prefix) and {2, 3} <= stages.keys():
+            blobs = {stage: data.decode("utf-8", "replace") for stage, data in _blobs(repo, stages)}
+            try:
+                clashes = merge_pointers(project, file, blobs.get(1, ""), blobs[2], blobs[3], dry_run=True).clashes
+            except LabError as error:
+                clashes = (Clash("", error.message),)
+        named += [f"{clash.path or file}: {clash.what}" for clash in clashes] or [file]
+    return named
+
+
+def _blobs(repo: Git, stages: Mapping[int, str]) -> Iterator[tuple[int, bytes]]:
+    for stage, (_, data) in zip(stages, repo.read_blobs(stages.values()), strict=True):
+        yield stage, data
 
 
 def _named(base: str, ours: str, theirs: str) -> tuple[tuple[str, str], ...]:
@@ -96,9 +123,7 @@ class _Merger:
             merged += [] if out is None else [out]
         return tuple(merged), clashes
 
-    def _output(
-        self, ours: DvcFile, base: Output | None, one: Output, two: Output
-    ) -> tuple[Output, list[Clash]]:
+    def _output(self, ours: DvcFile, base: Output | None, one: Output, two: Output) -> tuple[Output, list[Clash]]:
         merged, found = merge_annotations(base, one, two)
         clashes = list(found)
         place = self._place(ours, one)
@@ -169,7 +194,7 @@ class _Merger:
 
 
 def _source(dvcfile: DvcFile) -> tuple[object, ...]:
-    return [dict(dep) for dep in dvcfile.deps], [(out.path, *_content(out)) for out in dvcfile.outs]  # type: ignore[return-value]
+    return [dict(dep) for dep in dvcfile.deps], [(out.path, *_content(out)) for out in dvcfile.outs]
 
 
 def _content(output: Output | None) -> tuple[object, ...]:

@@ -45,7 +45,7 @@ lab() {{
 }}
 """
 # Without labops a push cannot be checked, and is let through no more; a checkout or a commit must not be held up.
-_OTHERWISE = {"pre-push": "echo \"(to push all the same: git push --no-verify)\" >&2; return 1"}
+_OTHERWISE = {"pre-push": 'echo "(to push all the same: git push --no-verify)" >&2; return 1'}
 
 
 def render_hook(name: str, python: str) -> str:

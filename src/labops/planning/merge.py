@@ -56,8 +56,7 @@ def merge_files(base: Sequence[Entry], ours: Sequence[Entry], theirs: Sequence[E
             merged[path] = oid
         if is_clash:
             clashes.append(Clash(path, _what(was.get(path), mine.get(path), yours.get(path))))
-    for path in sorted(_folders(merged) & merged.keys()):
-        clashes.append(Clash(path, "a file on one side, a folder on the other"))
+    clashes += [Clash(path, "a file on one side, a folder on the other") for path in _folders(merged) & merged.keys()]
     entries = tuple(Entry(path, merged[path], sizes.of_objects.get(merged[path])) for path in sorted(merged))
     return MergedFiles(entries, tuple(sorted(clashes)), _size(was, mine, yours, sizes))
 

@@ -16,7 +16,7 @@ __all__ = ["AddOptions", "add"]
 def add(
     project: Project,
     targets: Sequence[str],
-    options: AddOptions = AddOptions(),
+    options: AddOptions = AddOptions(),  # noqa: B008 - frozen
     *,
     dry_run: bool = False,
     on_event: OnEvent = ignore,

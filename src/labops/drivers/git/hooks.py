@@ -15,7 +15,9 @@ from labops.formats.hookscript import BEFORE, driver_command, is_our_hook
 
 NOTHING = frozenset({"0" * 40, "0" * 64})
 """The id that git gives for 'no commit'."""
-_ATTRIBUTE = "*.dvc merge=lab"
+_ATTRIBUTES = (("any.dvc", "*.dvc merge=lab", ("unspecified", "dvc")),
+               (".gitignore", ".gitignore merge=union", ("unspecified",)))  # fmt: skip
+"""A path to ask git about, the line that says how to merge such files, and the answers that it may replace."""
 _SCRIPT_LIMIT = 1 << 20  # bytes
 
 
@@ -99,8 +101,9 @@ def _read(path: str) -> str:
 def install_merge_driver(repo: Git, python: str) -> list[str]:
     """Let git merge `.dvc` files by `lab merge-driver`; what was changed, in words.
 
-    Both the driver and the attribute stay in the `.git` folder: no tracked file is touched. Somebody's own choice of a
-    merge for `.dvc` files, other than dvc's driver, stays in force.
+    Two people who track something new in one folder both add a line to its `.gitignore`: git keeps both. Driver and
+    attributes stay in the `.git` folder: no tracked file is touched. Somebody's own choice of a
+    merge for such files, other than dvc's driver, stays in force.
     """
     changed = []
     for key, value in (("name", "labops merge driver for datasets"), ("driver", driver_command(python))):
@@ -109,19 +112,20 @@ def install_merge_driver(repo: Git, python: str) -> list[str]:
             git.run(repo.root, "config", "--local", f"merge.lab.{key}", value)
             changed.append(f"merge.lab.{key}")
     # dvc's own driver fails when both sides delete a file, and is not there where dvc is not.
-    if _attribute(repo) in ("unspecified", "dvc"):
+    lines = [line for path, line, replaced in _ATTRIBUTES if _attribute(repo, path) in replaced]
+    if lines:
         path = os.path.join(repo.root, git.text(repo.root, "rev-parse", "--git-path", "info/attributes"))
         text = fs.read_cache_file(path)
         start = text if not text or text.endswith(b"\n") else text + b"\n"
         fs.make_folder(os.path.dirname(path))
-        fs.write_atomic(path, start + _ATTRIBUTE.encode() + b"\n")
+        fs.write_atomic(path, start + "".join(f"{line}\n" for line in lines).encode())
         changed.append("info/attributes")
     return changed
 
 
-def _attribute(repo: Git) -> str:
-    """How git merges a `.dvc` file now: `unspecified` or the name of a driver."""
-    return git.text(repo.root, "check-attr", "merge", "--", "any.dvc").rpartition(": ")[2]
+def _attribute(repo: Git, path: str) -> str:
+    """How git merges such a file now: `unspecified` or the name of a driver."""
+    return git.text(repo.root, "check-attr", "merge", "--", path).rpartition(": ")[2]
 
 
 # -- what is being committed or pushed ----------------------------------------------------------------
@@ -133,7 +137,9 @@ def parse_refs(text: str) -> list[Ref]:
     return [Ref(*row) for row in rows if len(row) == 4]
 
 
-def new_files(repo: Git, tips: Sequence[str], known: Iterable[str], remote: str, patterns: Sequence[str]) -> list[Changed]:
+def new_files(
+    repo: Git, tips: Sequence[str], known: Iterable[str], remote: str, patterns: Sequence[str]
+) -> list[Changed]:
     """Files named like `patterns` that the commits of `tips` bring which neither `known` nor `remote` has.
 
     Newest first, once each. A merge commit brings what neither of its parents had.
@@ -194,7 +200,9 @@ def blob_sizes(repo: Git, blobs: Sequence[str]) -> dict[str, int]:
     if not blobs:
         return {}
     stdin = "".join(f"{sha}\n" for sha in blobs).encode("ascii")
-    lines = git.run(repo.root, "cat-file", "--batch-check=%(objectname) %(objectsize)", stdin=stdin).decode().splitlines()
+    lines = (
+        git.run(repo.root, "cat-file", "--batch-check=%(objectname) %(objectsize)", stdin=stdin).decode().splitlines()
+    )
     rows = (line.split(" ") for line in lines)
     return {row[0]: int(row[1]) for row in rows if len(row) == 2 and row[1].isdigit()}
 

@@ -135,6 +135,12 @@ def _config(repo: Git, name: str) -> str:
     return "" if code else os.fsdecode(out).strip()
 
 
+def read_at_head(repo: Git, path: str) -> bytes:
+    """A file of the last commit; empty bytes where it has none."""
+    code, out, _ = git.try_run(repo.root, "cat-file", "blob", f"HEAD:{path}")
+    return b"" if code else out
+
+
 # -- commit and tag -----------------------------------------------------------------------------------
 
 
@@ -244,6 +250,8 @@ def fetch(repo: Git, place: Branch) -> None:
 def merge(repo: Git, place: Branch) -> str:
     """Bring the branch to what was fetched: `already`, `fast-forward` or `merge`.
 
+    A merge commit has the other side as its first parent: what is published is the main line.
+
     Raises `Conflict`: `merge-conflict`, with the merge left half done for the person to decide, or
     `git-local-changes` before anything was touched.
     """
@@ -255,7 +263,12 @@ def merge(repo: Git, place: Branch) -> str:
         repo.root, "merge", "--ff", "--no-edit", "--no-stat", "-q", place.tracking.removeprefix("refs/remotes/")
     )
     if not code:
-        return "merge" if repo.head() != theirs else "fast-forward"
+        made = repo.head()
+        if made == theirs:
+            return "fast-forward"
+        assert made is not None
+        _put_theirs_first(repo, made)
+        return "merge"
     names = unmerged(repo)
     if names:
         raise Conflict(
@@ -263,7 +276,20 @@ def merge(repo: Git, place: Branch) -> str:
             code="merge-conflict",
             hint="choose a side for each (git checkout --ours or --theirs -- FILE, then git add FILE), then git commit",
         )
-    raise git.translate(repo.root, "merge", err or out)
+    error = git.translate(repo.root, "merge", err or out)
+    if error.code == "git-unrelated" and repo.is_shallow:
+        error.hint = "this clone holds only a part of the history: git fetch --unshallow"
+    raise error
+
+
+def _put_theirs_first(repo: Git, made: str) -> None:
+    """Swap the parents of the merge just made: versions that others have seen keep the numbers they have."""
+    message = git.run(repo.root, "log", "-1", "--format=%B", made)
+    parents = git.text(repo.root, "rev-parse", f"{made}^2", f"{made}^1").split()
+    words = [word for parent in parents for word in ("-p", parent)]
+    sign = ["-S"] if _config(repo, "commit.gpgSign") == "true" else []
+    new = git.run(repo.root, "commit-tree", f"{made}^{{tree}}", *words, *sign, "-F", "-", stdin=message)
+    git.run(repo.root, "update-ref", "-m", "merge by labops", "HEAD", new.decode("ascii").strip(), made)
 
 
 def abort_merge(repo: Git) -> None:

@@ -87,7 +87,7 @@ class Hub:
             run_git(self.root, "clone", "-q", "hub.git", name)
             if (folder / ".dvc").exists():
                 from labops.drivers.git import Git
-                from labops.drivers.git.hooks import install_merge_driver
+                from labops.installing import install_merge_driver
                 from labops.testing.oracle import find_lab
 
                 install_merge_driver(Git(str(folder)), str(Path(find_lab()).with_name("python")))

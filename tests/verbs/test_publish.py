@@ -1,4 +1,4 @@
-"""`publish`: the pointer is never seen before its data, nothing else is swept in, and every failure can be gone on from."""
+"""`publish`: the pointer is never seen before its data, nothing else is swept in, and a failure can be gone on from."""
 
 from __future__ import annotations
 

@@ -140,3 +140,18 @@ def _merge_mappings(
         if is_clash:
             clashes.append(key)
     return merged or None, clashes
+
+
+def follow_files(base: Sequence[Entry], ours: Sequence[Entry], theirs: Sequence[Entry]) -> MergedFiles:
+    """Like `merge_files`, for a workspace: what is not here any more, or never was, stays away without a word.
+
+    Nothing is lost by that: a file that is not here is in the version that its folder came from.
+    """
+    was, mine = {entry.path for entry in base}, {entry.path for entry in ours}
+    absent = was - mine
+    return merge_files(
+        [entry for entry in base if entry.path not in absent],
+        ours,
+        [entry for entry in theirs if entry.path not in absent],
+        Sizes(None, None, None, {}),
+    )

@@ -7,9 +7,9 @@ import sys
 
 from labops.drivers import fs
 from labops.drivers.git import Git
-from labops.drivers.git.hooks import install_merge_driver
 from labops.drivers.lock import RepositoryLock
 from labops.errors import Conflict, InvalidInput, LabError, NotFound
+from labops.installing import install_merge_driver
 from labops.model import Action, Outcome, Plan, Report, Result, Step
 from labops.settings import PRIVATE_FILES
 

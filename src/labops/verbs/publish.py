@@ -7,10 +7,10 @@ Stopped anywhere, it finishes when it is run again: what was done is found by lo
 
 from __future__ import annotations
 
+import functools
 import os
-import posixpath
 import re
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
@@ -19,13 +19,14 @@ from labops.drivers.git import Git
 from labops.drivers.git import publishing as git
 from labops.drivers.git.publishing import Branch
 from labops.errors import Conflict, InvalidInput, LabError, NotFound
-from labops.formats.ignore import add_ignore_line
+from labops.following import OnTheWay, catch_up, incoming, present, refuse_stale
 from labops.history import Version, read_versions
-from labops.index import PathIndex, read_workspace
+from labops.index import PathIndex
 from labops.merging import name_clashes
 from labops.model import OnEvent, Outcome, Plan, Report, Result, Selected, Selection, Step, Tracked, ignore
 from labops.outgoing import find_outgoing, refuse_broken, refuse_missing
 from labops.project import Project
+from labops.promise import Promise
 from labops.tracking import track
 
 
@@ -168,6 +169,11 @@ class _Story:
     new_tags: list[str] = field(default_factory=list)
     is_merged: bool = False
 
+    @functools.cached_property
+    def promise(self) -> Promise:
+        """What the commit may hold."""
+        return Promise(self.project, self.wanted.paths, self.wanted.known)
+
     def published(self, place: str = "") -> Published:
         report = Report("publish", Plan(tuple(self.steps)), tuple(self.outcomes), tuple(self.warnings))
         versions = () if self.has_failed else self._numbers()
@@ -179,7 +185,7 @@ class _Story:
 
     def refuse_early(self) -> None:
         """Everything that can be known before the first byte is read."""
-        git.refuse_other_staged(self.repo, [self._in_git(file) for file in self._possible_files()])
+        git.refuse_other_staged(self.repo, self.promise.paths())
         remote = self.options.remote
         for item in self.wanted.known:
             own = item.output.remote
@@ -191,21 +197,16 @@ class _Story:
                 )
         if any(not item.output.remote for item in self.wanted.known) or len(self.wanted.known) < len(self.wanted.paths):
             self.project.remote_settings(remote)
-        self._warn_of_settings()
+        if self.promise.has_own_settings():
+            self.warnings.append(
+                "'.dvc/config' has changes that git does not have yet, so others may not find the data: "
+                "git commit .dvc/config -m 'configure the remote'"
+            )
         number = self._asked_number()
         for path in self.wanted.paths if number else ():
             last = len(self._versions(path))
             if number not in (last, last + 1):
                 raise _wrong_version(path, last + 1, number)
-
-    def _warn_of_settings(self) -> None:
-        """Others find the data by the configuration that git has."""
-        text = read_workspace(self.project.root, ".dvc/config") or ""
-        if text.encode() != git.read_at_head(self.repo, self._in_git(".dvc/config")):
-            self.warnings.append(
-                "'.dvc/config' has changes that git does not have yet, so others may not find the data: "
-                "git commit .dvc/config -m 'configure the remote'"
-            )
 
     def foresee(self) -> Published:
         """The plan: nothing is written."""
@@ -220,17 +221,28 @@ class _Story:
         self._exchange(settled, dry_run=True)
         report = Report("publish", Plan(tuple(self.steps)), (), tuple(self.warnings))
         place = self.place.shown if self.place.remote else ""
-        return Published(report, tuple(self._uncommitted(changing)), place=place)
+        return Published(report, tuple(self.promise.uncommitted(changing)), place=place)
 
     def add_and_push(self) -> None:
         """Pointers for what is here, and all of its data on the remote."""
         with self.project.lock():
+            self._catch_up(self.wanted.known)
+            looked_at = set(self.wanted.to_add)
+            refuse_stale(
+                self.project, [item for item in self.wanted.known if self.project.absolute(item.path) in looked_at]
+            )
             if self.wanted.to_add:
                 added = track(self.project, self.wanted.to_add, on_event=self.on_event)
                 self.steps += added.plan.steps
                 self.outcomes += added.outcomes
                 self.warnings += added.warnings
             self._exchange(self._selected())
+
+    def _catch_up(self, items: Sequence[Tracked]) -> None:
+        done = catch_up(self.project, items, jobs=self.options.jobs, on_event=self.on_event)
+        self.steps += done.steps
+        self.outcomes += [one for one in done.outcomes if one.error is None]
+        self.warnings += [one.error.message for one in done.outcomes if one.error is not None]
 
     def _exchange(self, selected: Sequence[Selected], *, dry_run: bool = False) -> None:
         options = self.options
@@ -245,73 +257,15 @@ class _Story:
         """The outputs as they are tracked now, always whole."""
         return self.project.select(Selection(tuple(map(self.project.absolute, self.wanted.paths))))
 
-    # git: what the commit holds
-
-    def _in_git(self, file: str) -> str:
-        return self.project.git_prefix + file
-
-    def _possible_files(self) -> list[str]:
-        """The pointer files of the targets and the ignore files beside their data."""
-        files = {item.path: item.file for item in self.wanted.known}
-        found = []
-        for path in self.wanted.paths:
-            file = files.get(path, f"{path}.dvc")
-            if file.endswith("dvc.yaml"):
-                found.append(posixpath.join(posixpath.dirname(file), "dvc.lock"))
-            found += [file, posixpath.join(posixpath.dirname(path), ".gitignore")]
-        return list(dict.fromkeys(found))
-
     def commit(self) -> None:
         """Exactly the pointer files and the ignore lines of the targets."""
-        contents: dict[str, bytes | None] = {}
-        for file in self._possible_files():
-            if not os.path.exists(self.project.absolute(file)):
-                continue
-            if posixpath.basename(file) != ".gitignore":
-                contents[self._in_git(file)] = None
-                continue
-            wanted, is_all = self._ignore_lines(file)
-            if wanted is not None:
-                contents[self._in_git(file)] = None if is_all else wanted
-        before = self.repo.head()
+        contents = self.promise.contents()
+        before = self.repo.files_at("HEAD") if self.repo.head() else {}
         self.made = git.commit(self.repo, contents, self.options.message)
         if self.made is not None:
-            self.files = tuple(self._changed_since(before, contents))
-
-    def _ignore_lines(self, file: str) -> tuple[bytes | None, bool]:
-        """The committed ignore file with the lines of our targets, and whether that is all there is in it now.
-
-        None where nothing of ours is new in it: other people's edits of the file are theirs to commit.
-        """
-        old = git.read_at_head(self.repo, self._in_git(file)).decode("utf-8", "surrogateescape")
-        now = read_workspace(self.project.root, file) or ""
-        text = old
-        for path in self.wanted.paths:
-            if posixpath.dirname(path) != posixpath.dirname(file):
-                continue
-            longer = add_ignore_line(text, posixpath.basename(path))
-            if longer[len(text) :].strip("\n") in now.splitlines():
-                text = longer
-        return (None, False) if text == old else (text.encode("utf-8", "surrogateescape"), text == now)
-
-    def _changed_since(self, before: str | None, contents: dict[str, bytes | None]) -> list[str]:
-        prefix = self.project.git_prefix
-        if before is None:
-            return [path.removeprefix(prefix) for path in contents]
-        old, new = self.repo.files_at(before), self.repo.files_at("HEAD")
-        return [path.removeprefix(prefix) for path in contents if old.get(path) != new.get(path)]
-
-    def _uncommitted(self, changing: Collection[str]) -> list[str]:
-        """The pointer files that a commit would hold: those of what changed, and those that differ from HEAD now."""
-        files = {item.path: item.file for item in self.wanted.known}
-        found = [files.get(path, f"{path}.dvc") for path in self.wanted.paths if path in changing]
-        for file in self._possible_files():
-            text = read_workspace(self.project.root, file)
-            if text is None or posixpath.basename(file) == ".gitignore":
-                continue
-            if git.read_at_head(self.repo, self._in_git(file)) != text.encode():
-                found.append(file)
-        return list(dict.fromkeys(found))
+            after = self.repo.files_at(self.made)
+            changed = [path for path in contents if before.get(path) != after.get(path)]
+            self.files = tuple(path.removeprefix(self.project.git_prefix) for path in changed)
 
     # versions
 
@@ -389,6 +343,10 @@ class _Story:
 
     def _merge(self, rejected: Conflict) -> None:
         git.fetch(self.repo, self.place)
+        tip = git.commit_of(self.repo, self.place.tracking)
+        before = present(self.project)
+        moved = incoming(self.project, before, tip) if tip else {}
+        OnTheWay(self.project).start({path: before[path] for path in moved})
         try:
             self.is_merged = git.merge(self.repo, self.place) != "already"
         except Conflict as error:
@@ -405,7 +363,10 @@ class _Story:
             raise rejected
         self.project.forget_files()
         self._refuse_taken()
-        self.warnings.append("the commits of others were merged; bring their data here with: lab sync")
+        with self.project.lock():
+            self._catch_up([item.tracked for item in self._selected()])
+        if moved.keys() - set(self.wanted.paths):
+            self.warnings.append("the commits of others were merged; bring their data here with: lab sync")
 
     def _refuse_taken(self) -> None:
         """A number that others gave to their version meanwhile is not given twice."""

@@ -2,37 +2,25 @@
 
     git fetch → the data of the new pointers → git merge → the workspace, dataset by dataset
 
-Data is here before a pointer or a file of the workspace changes. Unsaved work is never touched.
+Data is here before a pointer or a file of the workspace changes. Unsaved work is never touched: a file that nobody
+changed here follows, a file that was changed here stays, and one that both sides changed is named.
 """
 
 from __future__ import annotations
 
-import os
-from collections.abc import Sequence
+import contextlib
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-from labops import exchange, index
-from labops.drivers import fs
 from labops.drivers.git import Git
 from labops.drivers.git import publishing as git
 from labops.drivers.git.publishing import Branch
 from labops.errors import Conflict, InvalidInput
-from labops.materialise import Materialised, materialise
+from labops.following import Change, Content, OnTheWay, content_of, follow, incoming, older_version, present
 from labops.merging import name_clashes
-from labops.model import Action, Oid, OnEvent, Outcome, Plan, Report, Result, Selected, Step, Tracked, ignore
+from labops.model import OnEvent, Outcome, Plan, Report, Step, Tracked, ignore
 from labops.project import Project
 from labops.survey import survey
-
-
-class DatasetChange(NamedTuple):
-    """What became different in one dataset of the workspace: files, and the bytes of those that came."""
-
-    path: str
-    added: int = 0
-    deleted: int = 0
-    modified: int = 0
-    size: int = 0
 
 
 class Synced(NamedTuple):
@@ -45,7 +33,7 @@ class Synced(NamedTuple):
     report: Report
     how: str
     place: str = ""
-    changes: tuple[DatasetChange, ...] = ()
+    changes: tuple[Change, ...] = ()
 
 
 def sync(project: Project, *, jobs: int | None = None, dry_run: bool = False, on_event: OnEvent = ignore) -> Synced:
@@ -59,7 +47,7 @@ def sync(project: Project, *, jobs: int | None = None, dry_run: bool = False, on
         raise InvalidInput("syncing needs git, and this project has none", code="no-git", hint="lab pull")
     _refuse_unfinished(project, repo)
     place = git.branch(repo)
-    story = _Story(project, repo, place, jobs, on_event, is_dry=dry_run)
+    story = _Story(project, repo, place, jobs, on_event, dry_run, OnTheWay(project))
     story.remember()
     how = story.foresee() if dry_run else story.pull()
     story.bring()
@@ -99,19 +87,18 @@ class _Story:
     jobs: int | None
     on_event: OnEvent
     is_dry: bool
-    before: dict[str, Oid | None] = field(default_factory=dict)
+    on_the_way: OnTheWay
+    before: dict[str, Content] = field(default_factory=dict)
     incoming: dict[str, Tracked] = field(default_factory=dict)
     steps: list[Step] = field(default_factory=list)
     outcomes: list[Outcome] = field(default_factory=list)
     warnings: list[str] = field(default_factory=list)
     outputs: list[tuple[str, str]] = field(default_factory=list)
-    changes: list[DatasetChange] = field(default_factory=list)
+    changes: list[Change] = field(default_factory=list)
 
     def remember(self) -> None:
         """Which datasets lie here, and what they point at before anything moves."""
-        for item in self.project.tracked():
-            if item.output.is_cached and _is_present(self.project.absolute(item.path)):
-                self.before[item.path] = item.output.oid
+        self.before = present(self.project)
 
     # git
 
@@ -124,7 +111,9 @@ class _Story:
         if tip is not None:
             self._see(tip)
             with self.project.lock():
-                self._fetch([item for item in self.incoming.values() if item.output.oid != self.before[item.path]])
+                for item in self.incoming.values():
+                    self._get(item)
+                self.on_the_way.start({path: self.before[path] for path in self.incoming})
         try:
             how = git.merge(self.repo, self.place)
         except Conflict as error:
@@ -160,92 +149,61 @@ class _Story:
         return "no-remote"
 
     def _see(self, tip: str) -> None:
-        """The datasets of this machine as the other side has them."""
+        """The datasets of this machine that are another version on the other side."""
         head = self.repo.head()
         if head is not None and git.is_ancestor(self.repo, tip, head):
             return
-        for item in index.load_revision(self.repo, tip, self.project.git_prefix):
-            if item.path in self.before and item.output.oid is not None:
-                self.incoming[item.path] = item
+        self.incoming = incoming(self.project, self.before, tip)
+
+    def _get(self, item: Tracked) -> None:
+        """The data of one new version, before its pointer is here. What fails is told when it is placed."""
+        done = follow(
+            self.project, item, self._base(item.path), jobs=self.jobs, is_fetch_only=True, on_event=self.on_event
+        )
+        good = [outcome for outcome in done.outcomes if outcome.error is None]
+        self.outcomes += good
+        self.steps += [outcome.step for outcome in good]
 
     # data
 
     def bring(self) -> None:
-        """Each dataset of this machine to its pointer, as far as no unsaved work is in the way."""
+        """Each dataset of this machine to its pointer; what someone has done in it stays."""
         tracked = {item.path: item for item in self.project.tracked()}
         gone = self.before.keys() - tracked.keys()
+        self.warnings += [f"'{path}' is tracked no more; its files stay where they are" for path in sorted(gone)]
         if self.is_dry:
             tracked |= self.incoming
-        self.warnings += [f"'{path}' is tracked no more; its files stay where they are" for path in sorted(gone)]
         here = [item for path, item in tracked.items() if path in self.before and item.output.oid is not None]
-        if self.is_dry:
-            self._place_all([item for item in here if self._differs(item)])
-            return
-        with self.project.lock():
-            self._place_all([item for item in here if self._differs(item)])
+        with contextlib.nullcontext() if self.is_dry else self.project.lock():
+            for item in here:
+                self._bring_one(item)
 
-    def _differs(self, item: Tracked) -> bool:
+    def _base(self, path: str) -> Content:
+        return self.on_the_way.bases.get(path, self.before[path])
+
+    def _bring_one(self, item: Tracked) -> None:
+        base: Content | None = self._base(item.path)
+        if base == content_of(item.output):
+            base = self._older(item)
+        if base is not None:
+            done = follow(self.project, item, base, jobs=self.jobs, dry_run=self.is_dry, on_event=self.on_event)
+            self.steps += done.steps
+            self.outcomes += done.outcomes
+            self.warnings += done.warnings
+            self.outputs += done.outputs
+            self.changes += [done.change] if done.change.is_any else []
+            if self.is_dry or not done.is_applied:
+                return
+        if not self.is_dry:
+            self.on_the_way.arrived(item.path)
+
+    def _older(self, item: Tracked) -> Content | None:
+        """The earlier version that lies here although the pointer is further; None where there is nothing to do."""
         now = survey(self.project, item.path, item.output.hash_name, remember=not self.is_dry, on_event=self.on_event)
-        return now.oid != item.output.oid
-
-    def _place_all(self, items: Sequence[Tracked]) -> None:
-        self._fetch(items)
-        for item in items:
-            self._place(item)
-
-    def _fetch(self, items: Sequence[Tracked]) -> None:
-        known = {(step.action, step.oid) for step in self.steps}
-        done = exchange.fetch(
-            self.project,
-            [Selected(item) for item in items],
-            jobs=self.jobs,
-            dry_run=self.is_dry,
-            on_event=self.on_event,
-        )
-        self.steps += [step for step in done.steps if (step.action, step.oid) not in known]
-        # What could not be had the first time is asked for again: the second answer counts.
-        asked = {outcome.step.oid for outcome in done.outcomes}
-        self.outcomes = [old for old in self.outcomes if old.step.oid not in asked] + done.outcomes
-        self.warnings += done.warnings
-
-    def _place(self, item: Tracked) -> None:
-        try:
-            done = materialise(self.project, [Selected(item)], dry_run=self.is_dry, on_event=self.on_event)
-        except Conflict as error:
-            self._keep(item, error)
-            return
-        failed = {outcome.step.oid for outcome in self.outcomes if outcome.error}
-        named = {step.oid for step in self.steps}
-        self.steps += [step for step in done.plan.steps if step.action is not Action.MISSING or step.oid not in named]
-        self.outcomes += [one for one in done.outcomes if one.error is None or one.step.oid not in failed]
-        self.warnings += done.warnings
-        self.outputs += done.changed_outputs()
-        change = self._count(item, done)
-        if change[1:] != (0, 0, 0, 0):
-            self.changes.append(change)
-
-    def _keep(self, item: Tracked, error: Conflict) -> None:
-        """Unsaved work: in the way of a new version it is a failure, else just a word."""
-        if self.before[item.path] == item.output.oid:
-            self.warnings.append(f"'{item.path}' has unsaved changes and stays as it is ({error.message})")
-            return
-        hint = f"keep them: lab publish '{item.path}' -m MESSAGE; throw them away: lab checkout --force '{item.path}'"
-        step = Step(Action.CONFLICT, item.path, item.output.oid, reason="unsaved changes are in the way")
-        self.steps.append(step)
-        self.outcomes.append(Outcome(step, Result.FAILED, Conflict(error.message, code=error.code, hint=hint)))
-
-    def _count(self, item: Tracked, done: Materialised) -> DatasetChange:
-        steps = done.plan.steps if self.is_dry else [o.step for o in done.outcomes if o.result is Result.DONE]
-        cache = self.project.cache(item.output.hash_name)
-        came = [step.oid for step in steps if step.oid and step.action in (Action.CREATE, Action.REPLACE)]
-
-        def count(action: Action) -> int:
-            return sum(step.action is action for step in steps)
-
-        size = sum(cache.size(oid) or 0 for oid in came)
-        return DatasetChange(item.path, count(Action.CREATE), count(Action.DELETE), count(Action.REPLACE), size)
-
-
-def _is_present(path: str) -> bool:
-    """True for a file, and for a folder with anything in it."""
-    return os.path.lexists(path) and (not os.path.isdir(path) or os.path.islink(path) or bool(fs.names_in(path)))
+        if now.oid in (None, item.output.oid):
+            return None
+        older = older_version(self.project, item, remember=not self.is_dry)
+        if older is not None:
+            return older.content
+        self.warnings.append(f"'{item.path}' has changes that are not saved yet, or is here only in part: it stays so")
+        return None

@@ -7,18 +7,12 @@ import os
 from collections.abc import Iterable, Iterator, Sequence
 from typing import NamedTuple
 
-from labops.drivers import fs
 from labops.drivers.git import running as git
 from labops.drivers.git.repository import Git
-from labops.errors import Conflict, LabError, NotFound
-from labops.formats.hookscript import BEFORE, driver_command, is_our_hook
+from labops.errors import Conflict, NotFound
 
 NOTHING = frozenset({"0" * 40, "0" * 64})
 """The id that git gives for 'no commit'."""
-_ATTRIBUTES = (("any.dvc", "*.dvc merge=lab", ("unspecified", "dvc")),
-               (".gitignore", ".gitignore merge=union", ("unspecified",)))  # fmt: skip
-"""A path to ask git about, the line that says how to merge such files, and the answers that it may replace."""
-_SCRIPT_LIMIT = 1 << 20  # bytes
 
 
 class Changed(NamedTuple):
@@ -38,7 +32,7 @@ class Ref(NamedTuple):
     old: str
 
 
-# -- installing ---------------------------------------------------------------------------------------
+# -- where things go ---------------------------------------------------------------------------------------
 
 
 def hooks_folder(repo: Git) -> str:
@@ -59,71 +53,21 @@ def hooks_folder(repo: Git) -> str:
     return folder
 
 
-def install_hook(folder: str, name: str, script: str) -> bool:
-    """Put our hook `name` there; False when it is there already. A foreign one is kept and runs first.
-
-    Raises `Conflict` (`hook-in-the-way`) when there is a foreign one and the name for it is taken.
-    """
-    path = os.path.join(folder, name)
-    kept = path + BEFORE
-    fs.make_folder(folder)
-    if os.path.lexists(path):
-        text = _read(path)
-        if text == script and os.access(path, os.X_OK):
-            return False
-        if not is_our_hook(text):
-            if os.path.lexists(kept):
-                raise Conflict(
-                    f"there is a hook '{name}' that is not ours, and an older one in '{name}{BEFORE}'",
-                    code="hook-in-the-way",
-                    hint=f"keep one of them: look into '{folder}'",
-                    path=path,
-                )
-            fs.rename(path, kept)
-    try:
-        fs.write_atomic(path, script.encode("utf-8", "surrogateescape"), mode=0o755)
-    except LabError:
-        if os.path.lexists(kept) and not os.path.lexists(path):
-            fs.rename(kept, path)
-        raise
+def set_here(repo: Git, name: str, value: str) -> bool:
+    """Set a value of this clone's own git configuration; False when it is that already."""
+    code, out, _ = git.try_run(repo.root, "config", "--local", "--get", name)
+    if code == 0 and os.fsdecode(out).rstrip("\n") == value:
+        return False
+    git.run(repo.root, "config", "--local", name, value)
     return True
 
 
-def _read(path: str) -> str:
-    if os.path.islink(path):
-        return ""  # somebody else's file, even where it is a copy of ours
-    try:
-        return fs.read_bytes(path, limit=_SCRIPT_LIMIT).decode("utf-8", "surrogateescape")
-    except LabError:
-        return ""
+def attributes_file(repo: Git) -> str:
+    """The file for attributes of this clone alone, which no commit holds."""
+    return os.path.join(repo.root, git.text(repo.root, "rev-parse", "--git-path", "info/attributes"))
 
 
-def install_merge_driver(repo: Git, python: str) -> list[str]:
-    """Let git merge `.dvc` files by `lab merge-driver`; what was changed, in words.
-
-    Two people who track something new in one folder both add a line to its `.gitignore`: git keeps both. Driver and
-    attributes stay in the `.git` folder: no tracked file is touched. Somebody's own choice of a
-    merge for such files, other than dvc's driver, stays in force.
-    """
-    changed = []
-    for key, value in (("name", "labops merge driver for datasets"), ("driver", driver_command(python))):
-        code, out, _ = git.try_run(repo.root, "config", "--local", "--get", f"merge.lab.{key}")
-        if code or os.fsdecode(out).rstrip("\n") != value:
-            git.run(repo.root, "config", "--local", f"merge.lab.{key}", value)
-            changed.append(f"merge.lab.{key}")
-    # dvc's own driver fails when both sides delete a file, and is not there where dvc is not.
-    lines = [line for path, line, replaced in _ATTRIBUTES if _attribute(repo, path) in replaced]
-    if lines:
-        path = os.path.join(repo.root, git.text(repo.root, "rev-parse", "--git-path", "info/attributes"))
-        text = fs.read_cache_file(path)
-        start = text if not text or text.endswith(b"\n") else text + b"\n"
-        fs.make_folder(os.path.dirname(path))
-        fs.write_atomic(path, start + "".join(f"{line}\n" for line in lines).encode())
-        changed.append("info/attributes")
-    return changed
-
-
-def _attribute(repo: Git, path: str) -> str:
+def merge_attribute(repo: Git, path: str) -> str:
     """How git merges such a file now: `unspecified` or the name of a driver."""
     return git.text(repo.root, "check-attr", "merge", "--", path).rpartition(": ")[2]
 

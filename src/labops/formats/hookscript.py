@@ -33,11 +33,11 @@ fi
 tell | {run} git-hook {name} "$@"
 """
 _RUN = """\
-lab() {{
+run_lab() {{
     if [ -x {python} ]; then
         {python} -P -m labops "$@"
     elif command -v lab >/dev/null 2>&1; then
-        command lab "$@"
+        lab "$@"
     else
         echo "labops is not at "{python}" any more, so this hook checks nothing: run 'lab install' again" >&2
         {otherwise}
@@ -51,7 +51,7 @@ _OTHERWISE = {"pre-push": 'echo "(to push all the same: git push --no-verify)" >
 def render_hook(name: str, python: str) -> str:
     """The script of one hook. It runs `python`, else the `lab` on the PATH, else says what to do."""
     run = _RUN.format(python=quote(python), otherwise=_OTHERWISE.get(name, "return 0"))
-    body = (_WITH_INPUT if name == "pre-push" else _PLAIN).format(run="lab", name=name)
+    body = (_WITH_INPUT if name == "pre-push" else _PLAIN).format(run="run_lab", name=name)
     return _SCRIPT.format(mark=_MARK, name=name, before=BEFORE, body=run + body)
 
 

@@ -10,7 +10,7 @@ from labops import exchange, index
 from labops.drivers.git import Git
 from labops.drivers.git import hooks as git
 from labops.errors import Conflict, InvalidInput
-from labops.model import OnEvent, Selected, Tracked, ignore
+from labops.model import HashName, Oid, OnEvent, Result, Selected, Tracked, ignore
 from labops.project import Project
 
 _PATTERNS = ("*.dvc", "dvc.lock")
@@ -25,6 +25,12 @@ class Outgoing(NamedTuple):
 
     selected: tuple[Selected, ...]
     broken: tuple[InvalidInput, ...] = ()
+
+    def without(self, contents: Iterable[tuple[Oid, HashName] | None]) -> Outgoing:
+        """The rest, where some contents are known to be on their remote."""
+        known = set(contents)
+        outputs = ((item, item.tracked.output) for item in self.selected)
+        return self._replace(selected=tuple(item for item, out in outputs if (out.oid, out.hash_name) not in known))
 
 
 def find_outgoing(project: Project, tips: Sequence[str], known: Iterable[str], remote: str) -> Outgoing:
@@ -97,6 +103,19 @@ def refuse_missing(project: Project, found: Outgoing, *, remote: str | None = No
         code="data-not-on-remote",
         hint=_command(project, found, lacking),
     )
+
+
+def cover(
+    project: Project, found: Outgoing, *, remote: str | None, jobs: int | None, on_event: OnEvent = ignore
+) -> None:
+    """Send what the data remote lacks of what is pushed; raises as `refuse_missing` does for what is not here."""
+    if not found.selected:
+        return
+    with project.lock():
+        done = exchange.push(project, found.selected, remote=remote, jobs=jobs, on_event=on_event)
+    if any(outcome.result in (Result.FAILED, Result.SKIPPED) for outcome in done.outcomes):
+        refuse_missing(project, found, remote=remote, on_event=on_event)
+        raise next(outcome.error for outcome in done.outcomes if outcome.error is not None)
 
 
 def _command(project: Project, found: Outgoing, lacking: Sequence[tuple[str, bool]]) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Sequence
 
-from labops.drivers.git import Git
+from labops.drivers.git import Git, publishing
 from labops.drivers.git import hooks as git
 from labops.errors import InvalidInput
 from labops.formats.dvcfile import parse_dvcfile
@@ -39,11 +39,15 @@ def pre_push(projects: Sequence[Project], remote: str, refs: Sequence[git.Ref], 
 
     Only commits that the git remote `remote` has not are looked at; deleted refs bring none.
     """
-    pushed = [ref for ref in refs if ref.sha not in git.NOTHING]
-    if not pushed:
-        return
     for project in projects:
         assert project.git is not None
+        # `lab publish` has just looked at this very commit, and says so for the time of its push.
+        checked = git.setting(project.git, "lab.checked")
+        pushed = [
+            ref
+            for ref in refs
+            if ref.sha not in git.NOTHING and not (checked and publishing.commit_of(project.git, ref.sha) == checked)
+        ]
         found = find_outgoing(project, [ref.sha for ref in pushed], [ref.old for ref in pushed], remote)
         refuse_broken(found)
         data_remote = git.setting(project.git, "lab.remote") or None

@@ -19,12 +19,12 @@ from labops.drivers.git import Git
 from labops.drivers.git import publishing as git
 from labops.drivers.git.publishing import Branch
 from labops.errors import Conflict, InvalidInput, LabError, NotFound
-from labops.following import OnTheWay, catch_up, incoming, present, refuse_stale
+from labops.following import OnTheWay, catch_up, content_of, incoming, present, refuse_stale
 from labops.history import Version, read_versions
 from labops.index import PathIndex
 from labops.merging import name_clashes
 from labops.model import OnEvent, Outcome, Plan, Report, Result, Selected, Selection, Step, Tracked, ignore
-from labops.outgoing import find_outgoing, refuse_broken, refuse_missing
+from labops.outgoing import cover, find_outgoing, refuse_broken
 from labops.project import Project
 from labops.promise import Promise
 from labops.tracking import track
@@ -168,6 +168,7 @@ class _Story:
     tags: list[str] = field(default_factory=list)
     new_tags: list[str] = field(default_factory=list)
     is_merged: bool = False
+    covered: str = ""
 
     @functools.cached_property
     def promise(self) -> Promise:
@@ -331,15 +332,18 @@ class _Story:
         assert head is not None
         found = find_outgoing(self.project, [head], [], self.place.remote)
         refuse_broken(found)
-        with self.project.lock():
-            exchange.push(
-                self.project, found.selected, remote=self.options.remote, jobs=self.options.jobs, on_event=self.on_event
-            )
-        refuse_missing(self.project, found, remote=self.options.remote, on_event=self.on_event)
+        # What this very run has sent was seen there: a large dataset is not asked for twice.
+        new = found.without(
+            content_of(item.tracked.output) for item in (self._selected() if not self.is_merged else ())
+        )
+        options = self.options
+        cover(self.project, new, remote=options.remote, jobs=options.jobs, on_event=self.on_event)
+        self.covered = head
 
     def _push(self) -> None:
-        remote = self.options.remote
-        git.push(self.repo, self.place, self.tags, settings={"lab.remote": remote} if remote else None)
+        # For our own `pre-push` hook, should there be one: what was checked just now, and on which remote.
+        settings = {"lab.checked": self.covered, "lab.remote": self.options.remote or ""}
+        git.push(self.repo, self.place, self.tags, settings={name: text for name, text in settings.items() if text})
 
     def _merge(self, rejected: Conflict) -> None:
         git.fetch(self.repo, self.place)

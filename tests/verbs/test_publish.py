@@ -465,3 +465,77 @@ def test_dvc_agrees(hub, ada, dvc):
     assert bob.read("d") == ONE
     assert dvc("status", "--json", cwd=bob.folder).strip() == "{}"
     assert subprocess.run(["git", "status", "--porcelain"], cwd=bob.folder, capture_output=True).stdout == b""
+
+
+# -- places of all kinds ------------------------------------------------------------------------------
+
+
+def test_a_project_below_the_top_of_git(hub, ada):
+    from labops.verbs.init import init
+
+    (ada.folder / "sub/project").mkdir(parents=True)
+    init(str(ada.folder / "sub/project"), subdir=True)
+    ada.write(
+        "sub/project/.dvc/config", (ada.folder / ".dvc/config").read_bytes().replace(b"../../s", b"../../../../s")
+    )
+    ada.git("add", "-A")
+    ada.git("commit", "-q", "-m", "inner")
+    inner = Clone(ada.folder / "sub/project")
+    inner.write("d", ONE)
+    done = inner.publish("d", version="1")
+    assert done.tags == ("sub/project/d@v1",)
+    assert files_of(hub) == ["sub/project/.gitignore", "sub/project/d.dvc"]
+    assert hub.promises_without_data() == []
+    assert inner.sync().report.exit_code == 0
+
+
+def test_a_shallow_clone(hub, ada):
+    """Publishing works; a number cannot be told, and is refused where one was asked for."""
+    ada.write("d", ONE)
+    ada.publish("d")
+    ada.write("code", b"1")
+    ada.git("add", "code")
+    ada.git("commit", "-q", "-m", "code")
+    ada.git("push", "-q")
+    run_git(hub.root, "clone", "-q", "--depth", "1", f"file://{hub.bare}", "shallow")
+    bob = Clone(hub.root / "shallow")
+    bob.write("d", {"new": b"new"})
+    with pytest.raises(NotFound) as caught:
+        bob.publish("d/new", version="v2")
+    assert caught.value.code == "history-cut"
+    assert "--unshallow" in caught.value.hint
+    done = bob.publish("d/new")
+    assert (done.versions, done.place) == ((), "origin/main")
+    assert hub.promises_without_data() == []
+
+
+def test_a_linked_worktree(hub, ada):
+    ada.git("worktree", "add", "-q", "../tree", "-b", "side")
+    tree = Clone(hub.root / "tree")
+    tree.write("d", ONE)
+    assert tree.publish("d").place == "origin/side"
+    assert hub.promises_without_data() == []
+
+
+def test_with_hooks_installed(hub, ada):
+    """Ours have nothing against it, on the way of a merge neither."""
+    from labops.verbs.install import install
+
+    install(ada.project())
+    ada.write("d", ONE)
+    ada.publish("d", version="v1")
+    bob = hub.clone("bob")
+    install(bob.project())
+    bob.write("d", {"bob": b"bob"})
+    bob.publish("d/bob")
+    ada.write("d", {"ada": b"ada"})
+    assert ada.publish("d").is_merged
+    assert hub.pointer("main", "d.dvc") == dir_object({**ONE, "bob": b"bob", "ada": b"ada"})[0]
+    assert ada.read("d") == {**ONE, "bob": b"bob", "ada": b"ada"}, "theirs came along: the folder is what was published"
+    (hub.root / "second").mkdir()
+    ada.write(
+        ".dvc/config", (ada.folder / ".dvc/config").read_bytes() + b"['remote \"second\"']\n    url = ../../second\n"
+    )
+    ada.write("e", b"e")
+    ada.publish("e", remote="second")
+    assert (hub.root / "second/files").exists()

@@ -248,6 +248,17 @@ def test_a_dataset_that_others_stopped_tracking(ada, bob):
     assert any("tracked no more" in warning for warning in done.report.warnings)
 
 
+def test_a_dataset_inside_another_is_pointed_out(hub, ada):
+    """One person tracks a folder, another meanwhile one file in it: the merge is clean, and the file is buried."""
+    carl, ines = hub.clone("carl"), hub.clone("ines")
+    carl.write("new", {"a": b"a", "b": b"b"})
+    carl.publish("new")
+    ines.write("new/c", b"c")
+    ines.publish("new/c")
+    done = ines.sync()
+    assert any("'new/c.dvc' lies inside 'new'" in warning for warning in done.report.warnings)
+
+
 def test_without_a_git_remote_and_on_no_branch(ada):
     ada.git("remote", "remove", "origin")
     done = ada.sync()

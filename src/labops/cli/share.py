@@ -126,7 +126,7 @@ def sync(session: Session, jobs: int | None, dry_run: bool) -> int:
 _HOW = {
     "up-to-date": "git: up to date with {place}",
     "fast-forward": "git: brought forward to {place}",
-    "merge": "git: merged {place}; share the merge with: git push",
+    "merge": "git: merged {place}; share the merge with: lab push && git push",
     "unknown": "git: {place} has new commits",
     "no-remote": "",
 }

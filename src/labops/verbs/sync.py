@@ -9,9 +9,11 @@ changed here follows, a file that was changed here stays, and one that both side
 from __future__ import annotations
 
 import contextlib
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
+from labops import index
 from labops.drivers.git import Git
 from labops.drivers.git import publishing as git
 from labops.drivers.git.publishing import Branch
@@ -170,6 +172,7 @@ class _Story:
         """Each dataset of this machine to its pointer; what someone has done in it stays."""
         tracked = {item.path: item for item in self.project.tracked()}
         gone = self.before.keys() - tracked.keys()
+        self.warnings += _buried(self.project, tracked.values())
         self.warnings += [f"'{path}' is tracked no more; its files stay where they are" for path in sorted(gone)]
         if self.is_dry:
             tracked |= self.incoming
@@ -207,3 +210,15 @@ class _Story:
             return older.content
         self.warnings.append(f"'{item.path}' has changes that are not saved yet, or is here only in part: it stays so")
         return None
+
+
+def _buried(project: Project, tracked: Iterable[Tracked]) -> list[str]:
+    """A dataset of somebody's inside a folder that somebody else has tracked as a whole: a merge brings that about."""
+    folders = index.PathIndex(tracked)
+    found = ((file, folders.above(file)) for file in project.pointer_files)
+    return [
+        f"'{file}' lies inside '{item.path}', which is tracked as a whole, so its own data is not: add that data to "
+        f"'{item.path}', and then: git rm '{file}'"
+        for file, item in found
+        if item is not None
+    ]

@@ -155,7 +155,7 @@ def _goal(project: Project, item: Tracked, base: Content, *, is_dry: bool, on_ev
     except LabError as error:
         raise Conflict(
             f"'{item.path}' was changed here, and what changed elsewhere cannot be told: {error.message}",
-            code="changed-on-both-sides",
+            code="stale-workspace",
             hint=f"try again when the remote can be reached; yours is untouched (to give it up: lab checkout --force "
             f"'{item.path}')",
         ) from error

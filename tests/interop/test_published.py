@@ -1,4 +1,4 @@
-"""A repository that was published, merged and synced with lab: real dvc agrees at every step, and shares git with us."""
+"""A repository that was published, merged and synced with lab: real dvc agrees, and shares git with us."""
 
 from __future__ import annotations
 

@@ -239,6 +239,24 @@ def test_data_that_is_nowhere(hub, ada, bob):
     assert ada.read("e") == {"x": b"e", "y": b"new"}
 
 
+def test_own_work_waits_for_a_listing_that_cannot_be_had(hub, ada, bob):
+    """Ours is untouched, and nothing is published over what is not known, until the listing is there."""
+    by_bob(bob)
+    ada.write("d", {"mine.png": b"mine"})
+    listing = dir_object(AFTER)[0]
+    path = hub.store / "files/md5" / listing[:2] / listing[2:]
+    path.rename(hub.root / "away")
+    assert ada.sync().report.exit_code == 3
+    assert ada.read("d") == {**ONE, "mine.png": b"mine"}
+    with pytest.raises(Conflict) as caught:
+        ada.publish("d")
+    assert caught.value.code == "stale-workspace"
+    (hub.root / "away").rename(path)
+    ada.publish("d")
+    assert ada.read("d") == {**AFTER, "mine.png": b"mine"}
+    assert hub.pointer("main", "d.dvc") == dir_object(ada.read("d"))[0]
+
+
 def test_a_dataset_that_others_stopped_tracking(ada, bob):
     bob.git("rm", "-q", "d.dvc")
     bob.git("commit", "-q", "-m", "away")

@@ -96,7 +96,7 @@ def new_files(
         without += ["--not", f"--remotes={_escaped(remote)}"]
     specs = [f":(top,glob)**/{pattern}" for pattern in patterns]
     rows = git.names_and_gaps(
-        repo.root, "log", "--raw", "--no-abbrev", "--no-renames", "--no-show-signature", "--diff-merges=dense-combined",
+        repo.root, "log", "--raw", "--no-abbrev", "--no-renames", "--no-show-signature", "-c",
         "-z", "--format=%x01%H", *tips, *without, "--", *specs,
     )  # fmt: skip
     found: dict[tuple[str, str], Changed] = {}

@@ -16,9 +16,9 @@ SAID: list[tuple[str, type[LabError], str]] = [
     (
         "Author identity unknown\n\n*** Please tell me who you are.\n\nfatal: unable to auto-detect email address",
         InvalidInput,
-        "git-no-identity",
+        "no-git-identity",
     ),
-    ("fatal: empty ident name (for <a@b>) not allowed", InvalidInput, "git-no-identity"),
+    ("fatal: empty ident name (for <a@b>) not allowed", InvalidInput, "no-git-identity"),
     (REJECTED.format(why="fetch first"), Conflict, "git-newer-remote"),
     (REJECTED.format(why="non-fast-forward"), Conflict, "git-newer-remote"),
     (

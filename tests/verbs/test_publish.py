@@ -245,7 +245,7 @@ def test_another_data_remote(hub, ada):
     ("setting", "error", "code"),
     [
         ("detached", InvalidInput, "detached-head"),
-        ("identity", InvalidInput, "git-no-identity"),
+        ("identity", InvalidInput, "no-git-identity"),
         ("gone", NotFound, "no-git-remote"),
         ("protected", AccessDenied, "git-protected-branch"),
         ("refused", AccessDenied, "git-push-refused"),

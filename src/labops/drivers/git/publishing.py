@@ -72,7 +72,7 @@ def unmerged_blobs(repo: Git) -> dict[str, dict[int, str]]:
 
 
 def check_identity(repo: Git) -> None:
-    """Raise `InvalidInput` (`git-no-identity`) where a commit could not be made."""
+    """Raise `InvalidInput` (`no-git-identity`) where a commit could not be made."""
     for variable in ("GIT_AUTHOR_IDENT", "GIT_COMMITTER_IDENT"):
         git.run(repo.root, "var", variable)
 

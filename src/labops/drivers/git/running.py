@@ -50,7 +50,7 @@ _RULES = (
     ),
     _rule(
         r"please tell me who you are|empty ident name|unable to auto-detect email|no (name|email) was given",
-        InvalidInput, "git-no-identity", "git does not know who you are, and a commit needs an author",
+        InvalidInput, "no-git-identity", "git does not know who you are, and a commit needs an author",
         'git config --global user.name "Your Name" && git config --global user.email "you@example.org"',
     ),
     _rule(
@@ -93,9 +93,6 @@ _RULES = (
           "git cannot write in '{root}': {line}"),
     _rule(r"unknown revision|bad revision|(not a valid|invalid) object name|needed a single revision",
           NotFound, "unknown-revision", "git does not know that revision: {line}", "git fetch --all --tags"),
-    _rule(r"tell me who you are|empty ident|auto-detect email|no email was given|no name was given", InvalidInput,
-          "no-git-identity", "git does not know who you are",
-          "git config --global user.name 'Your Name' && git config --global user.email you@example.org"),
     _rule(r"tag '.*' already exists|refs/tags/.*' exists; cannot create", Conflict, "tag-exists",
           "a git tag of this name, or of a part of it, exists: {line}", "see them with: git tag"),
     _rule(r"is not a valid tag name", InvalidInput, "bad-tag-name", "git cannot hold such a tag: {line}",

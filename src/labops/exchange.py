@@ -14,6 +14,7 @@ from labops.errors import Corrupt, LabError, NotFound, Unsupported
 from labops.formats.dirfile import render_tree
 from labops.model import (
     Action,
+    Entry,
     HashName,
     Oid,
     OnEvent,
@@ -23,6 +24,7 @@ from labops.model import (
     Result,
     Selected,
     Step,
+    Tracked,
     Tree,
     ignore,
     is_tree_oid,
@@ -241,6 +243,29 @@ def _fetch_side(exchange: Exchange, side: Side, *, is_thorough: bool, dry_run: b
             batch.store_bytes(oid, data)
     exchange.outcomes += outcomes
     exchange.outcomes += [Outcome(step, Result.DONE) for step in tree_steps]
+
+
+def fetch_entries(
+    project: Project,
+    item: Tracked,
+    entries: Sequence[Entry],
+    *,
+    jobs: int | None = None,
+    dry_run: bool = False,
+    on_event: OnEvent = ignore,
+) -> Exchange:
+    """Bring these files of one output into the cache, and nothing else of it."""
+    exchange = Exchange()
+    absent = project.cache(item.output.hash_name).missing({entry.oid for entry in entries})
+    if absent:
+        assert item.output.oid is not None
+        wanted = Wanted(item.path, Tree(item.output.oid, tuple(entries)))
+        exchange.steps += plan_fetch([wanted], absent=absent).steps
+        (side,) = sides(project, [Selected(item)], None, jobs)
+        if not dry_run:
+            with side.cache.batch() as batch:
+                exchange.outcomes += _download(side, batch, exchange.steps, on_event)
+    return exchange
 
 
 def _bad(cache: Cache, oids: Sequence[Oid], on_event: OnEvent) -> set[Oid]:

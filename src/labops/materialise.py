@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Container, Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from labops import transfer
 from labops.drivers import fs
@@ -22,6 +22,7 @@ from labops.model import (
     Result,
     Selected,
     Step,
+    Tracked,
     Tree,
     ignore,
 )
@@ -127,6 +128,25 @@ def materialise(
         try:
             for placement in done.placements:
                 _apply(project, done, placement, on_event)
+        finally:
+            project.workspace.close()
+    return done
+
+
+def place_tree(
+    project: Project, item: Tracked, now: Survey, tree: Tree, *, dry_run: bool = False, on_event: OnEvent = ignore
+) -> Materialised:
+    """Make `item` in the workspace, surveyed as `now`, hold `tree`, whatever its pointer says.
+
+    Raises as `materialise` does. Entries that are in the workspace already need no object.
+    """
+    wanted = Selected(replace(item, output=item.output._replace(oid=tree.oid)))
+    cache = project.cache(item.output.hash_name)
+    done = Materialised([_plan_one(cache, wanted, now, tree, is_forced=False, relinking=frozenset())])
+    _refuse_conflicts(done.plan)
+    if not dry_run:
+        try:
+            _apply(project, done, done.placements[0], on_event)
         finally:
             project.workspace.close()
     return done

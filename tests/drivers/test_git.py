@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from labops.drivers.git import Git, history, refs, repository, running, walk
+from labops.drivers.git import Git, commits_from, refs, repository, running, walk
 from labops.errors import AccessDenied, Conflict, LabError, NotFound
 
 ODD = ["a b", "ü", "tab\there", "new\nline", os.fsdecode(b"\xff\xfe"), "-dash", "*.star", ":(top)x", '"q"']
@@ -243,8 +243,8 @@ def test_walk_finds_each_distinct_folder_once(git_repo, run_git):
     assert all((sha, folder.folder + name) in wanted for folder in found for name, sha in folder.blobs.items())
     inside = list(walk(repo, commits, lambda name: name.endswith(".dvc"), "sub/"))
     assert {folder.folder for folder in inside} == {"sub/", "sub/deep/"}
-    assert set(history(repo, commits)) == set(commits)
-    assert len(history(repo, ["main"], most=2)) == 2
+    assert set(commits_from(repo, commits)) == set(commits)
+    assert len(commits_from(repo, ["main"], most=2)) == 2
     assert refs(repo).keys() == {"HEAD", "refs/heads/main", "refs/heads/side"}
 
 

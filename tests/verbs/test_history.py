@@ -389,7 +389,7 @@ def test_a_project_sees_new_commits(past: Past) -> None:
 def _processes(monkeypatch: pytest.MonkeyPatch, work: Callable[[], object]) -> int:
     started = []
     popen = running.popen
-    monkeypatch.setattr(running, "popen", lambda *words: (started.append(words), popen(*words))[1])
+    monkeypatch.setattr(running, "popen", lambda *words, **rest: (started.append(words), popen(*words, **rest))[1])
     work()
     monkeypatch.undo()
     return len(started)

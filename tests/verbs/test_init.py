@@ -91,3 +91,25 @@ def test_through_a_symlink(git_repo, tmp_path_factory, run_git):
     way.symlink_to(git_repo)
     init(str(way))
     assert "A  .dvc/config" in run_git("status", "--porcelain", "-uall")
+
+
+def test_git_learns_to_merge_datasets_and_no_tracked_file_says_so(git_repo, run_git):
+    (git_repo / ".git/info").mkdir(exist_ok=True)
+    (git_repo / ".git/info/attributes").write_text("*.csv diff=csv")
+    init(str(git_repo))
+    assert "merge-driver --ancestor %O --our %A --their %B" in run_git("config", "merge.lab.driver")
+    assert run_git("check-attr", "merge", "--", "sub/d.dvc") == "sub/d.dvc: merge: lab"
+    assert run_git("check-attr", "diff", "--", "a.csv") == "a.csv: diff: csv"
+    assert not (git_repo / ".gitattributes").exists()
+    assert not list((git_repo / ".git/hooks").glob("pre-push"))
+    before = (git_repo / ".git/info/attributes").read_bytes()
+    init(str(git_repo), force=True)
+    assert (git_repo / ".git/info/attributes").read_bytes() == before
+
+
+def test_where_git_cannot_be_taught_the_project_is_made_all_the_same(git_repo):
+    (git_repo / ".git/info").mkdir(exist_ok=True)
+    (git_repo / ".git/info/attributes").mkdir()
+    report = init(str(git_repo))
+    assert (git_repo / ".dvc/config").exists()
+    assert any("lab install" in warning for warning in report.warnings)

@@ -19,6 +19,7 @@ GROUPS: dict[str, dict[str, Entry]] = {
         "remote": Entry("configure:remote", "Add, list, change and remove remotes."),
         "config": Entry("configure:config", "Get or set configuration options."),
         "cache": Entry("configure:cache", "Say where the cache is, or migrate it."),
+        "install": Entry("hooks:install", "Teach git to check pushes and commits, and to merge datasets."),
     },
     "Version data": {
         "add": Entry("track:add", "Track files or folders with a DVC file."),
@@ -37,6 +38,8 @@ GROUPS: dict[str, dict[str, Entry]] = {
         "push": Entry("sync:push", "Upload tracked data to a remote."),
         "fetch": Entry("sync:fetch", "Download tracked data into the cache."),
         "pull": Entry("sync:pull", "Fetch, then checkout."),
+        "publish": Entry("share:publish", "Add, push the data, commit its DVC files, push the commit."),
+        "sync": Entry("share:sync", "Get the commits of others, and the data they point at."),
     },
     "Keep order": {
         "du": Entry("upkeep:du", "Say how much room tracked data takes."),
@@ -55,6 +58,10 @@ GROUPS: dict[str, dict[str, Entry]] = {
         "version": Entry("setup:version", "Describe this installation, the project and its disks."),
         "completion": Entry("setup:completion", "Print a script that teaches your shell to complete."),
     },
+    "Called by git": {
+        "git-hook": Entry("hooks:git_hook", "What the hooks of 'lab install' call."),
+        "merge-driver": Entry("hooks:merge_driver", "Merge two versions of a DVC file."),
+    },
 }
 
 COMMANDS: dict[str, Entry] = {name: entry for group in GROUPS.values() for name, entry in group.items()}
@@ -63,7 +70,7 @@ ALIASES = {"rm": "remove", "mv": "move"}
 
 LEFT_TO_DVC = frozenset({
     "artifacts", "dag", "exp", "experiments", "freeze", "get", "get-url",
-    "git-hook", "import", "import-db", "import-url", "install", "list", "list-url", "ls", "ls-url", "machine",
+    "import", "import-db", "import-url", "list", "list-url", "ls", "ls-url", "machine",
     "metrics", "params", "plots", "queue", "repro", "run", "stage", "studio",
     "unfreeze", "update", "dataset", "daemon",
 })  # fmt: skip

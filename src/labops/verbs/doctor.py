@@ -175,7 +175,7 @@ def _lock(project: Project) -> Iterator[Check]:
 def _git_setup(project: Project) -> Iterator[Check]:
     if project.git is None:
         return
-    found = git.hooks(project.git, _HOOKS)
+    found = git.installed_hooks(project.git, _HOOKS)
     missing = [name for name in _HOOKS if name not in found]
     todo = "let git check data with every commit and push: lab install"
     yield Check("hooks", WARN if missing else OK, _listed(found, missing), todo if missing else "")

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import os
+import sys
 
 from labops.drivers import fs
 from labops.drivers.git import Git
 from labops.drivers.lock import RepositoryLock
-from labops.errors import Conflict, InvalidInput, NotFound
+from labops.errors import Conflict, InvalidInput, LabError, NotFound
+from labops.installing import install_merge_driver
 from labops.model import Action, Outcome, Plan, Report, Result, Step
 from labops.settings import PRIVATE_FILES
 
@@ -103,5 +105,15 @@ def _write(root: str, git: Git | None) -> Report:
     if git is not None:
         names = (".dvc/config", ".dvc/.gitignore", ".dvcignore")
         git.stage([os.path.join(os.path.realpath(root), name) for name in names])
+    warnings = () if git is None else _teach_merging(git)
     steps = tuple(Step(Action.CREATE, name) for name in files)
-    return Report("init", Plan(steps), tuple(Outcome(step, Result.DONE) for step in steps))
+    return Report("init", Plan(steps), tuple(Outcome(step, Result.DONE) for step in steps), warnings)
+
+
+def _teach_merging(git: Git) -> tuple[str, ...]:
+    """Let git merge datasets; without that the project works all the same."""
+    try:
+        install_merge_driver(git, sys.executable)
+    except LabError as error:
+        return (f"git was not taught to merge datasets ({error.message}); try again with: lab install",)
+    return ()

@@ -1,6 +1,6 @@
 """git, by subprocess: the one room that runs it. `Git` is a repository; the other modules do one thing with it."""
 
-from labops.drivers.git.asking import hooks, identity, origin, setting, version
+from labops.drivers.git.asking import identity, installed_hooks, origin, setting, version
 from labops.drivers.git.reach import Found, commits_from, refs, sizes_at, unknown_refs, walk
 from labops.drivers.git.repository import Git, Revision
 
@@ -9,8 +9,8 @@ __all__ = [
     "Git",
     "Revision",
     "commits_from",
-    "hooks",
     "identity",
+    "installed_hooks",
     "origin",
     "refs",
     "setting",

@@ -27,7 +27,7 @@ def setting(repository: Git, name: str) -> str:
     return os.fsdecode(out).strip() if code == 0 else ""
 
 
-def hooks(repository: Git, names: Sequence[str]) -> list[str]:
+def installed_hooks(repository: Git, names: Sequence[str]) -> list[str]:
     """Those of the hooks `names` that are there and run lab or dvc."""
     folder = os.path.join(repository.root, text(repository.root, "rev-parse", "--git-path", "hooks"))
     found = []

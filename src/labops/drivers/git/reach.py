@@ -6,6 +6,7 @@ folder that many commits share is read for the first of them.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import NamedTuple
 
@@ -13,9 +14,11 @@ from labops.drivers.git import running as git
 from labops.drivers.git.repository import Git
 from labops.errors import NotFound, Unavailable
 
-_FOLDER = "40000"
-_PRIVATE = {".git", ".dvc", ".hg"}
-_FILES = ("100644", "100755", "100664")
+_FOLDER = b"40000"
+_PRIVATE = {b".git", b".dvc", b".hg"}
+_FILES = {b"100644", b"100755", b"100664"}
+_ENTRY = {2 * width: re.compile(rb"(\d+) ([^\0]+)\0(.{%d})" % width, re.DOTALL) for width in (20, 32)}
+"""A row of a tree object, by the length of the repository's ids in hex."""
 
 
 class Found(NamedTuple):
@@ -76,22 +79,34 @@ def walk(
 
     Raises `NotFound` (`git-object-missing`) when a commit or folder is not in the repository.
     """
-    known: set[tuple[str, bool]] = set()
+    known: set[tuple[bytes, bool]] = set()
+    wanted: dict[bytes, str] = {}
+    """Names seen so far: as text where they are wanted, else empty."""
     waiting = _tops(repository, list(dict.fromkeys(commits)), prefix)
     while waiting:
-        rows = dict(repository.read_blobs(row.tree for row in waiting))
         following: list[_Folder] = []
-        for row in waiting:
-            entries = list(_entries(rows[row.tree], len(row.tree) // 2))
-            is_nested = row.is_nested or (row.path != prefix and (_FOLDER, ".dvc") in {one[:2] for one in entries})
-            blobs = {name: sha for mode, name, sha in entries if mode in _FILES and is_wanted(name)}
+        for row, (_, data) in zip(waiting, repository.read_blobs(row.tree for row in waiting), strict=True):
+            entries = _ENTRY[len(row.tree)].findall(data)
+            is_nested = row.is_nested or (row.path != prefix and (_FOLDER, b".dvc") in [one[:2] for one in entries])
+            blobs = {}
+            for mode, raw, sha in entries:
+                if mode == _FOLDER:
+                    if (sha, is_nested) not in known and raw not in _PRIVATE:
+                        known.add((sha, is_nested))
+                        following.append(_Folder(sha.hex(), row.commit, f"{row.path}{_text(raw)}/", is_nested))
+                elif mode in _FILES:
+                    name = wanted.get(raw)
+                    if name is None:
+                        name = wanted[raw] = _text(raw) if is_wanted(_text(raw)) else ""
+                    if name:
+                        blobs[name] = sha.hex()
             if blobs:
                 yield Found(row.commit, row.path, blobs, is_nested)
-            for mode, name, sha in entries:
-                if mode == _FOLDER and (sha, is_nested) not in known and name not in _PRIVATE:
-                    known.add((sha, is_nested))
-                    following.append(_Folder(sha, row.commit, f"{row.path}{name}/", is_nested))
         waiting = following
+
+
+def _text(name: bytes) -> str:
+    return name.decode("utf-8", "surrogateescape")
 
 
 def _tops(repository: Git, commits: Sequence[str], prefix: str) -> list[_Folder]:
@@ -109,27 +124,13 @@ def _tops(repository: Git, commits: Sequence[str], prefix: str) -> list[_Folder]
     return list(found.values())
 
 
-def _entries(data: bytes, width: int) -> Iterator[tuple[str, str, str]]:
-    """(mode, name, id) of each row of a tree object whose ids have `width` bytes."""
-    at = 0
-    while at < len(data):
-        space = data.index(b" ", at)
-        end = data.index(b"\0", space)
-        yield (
-            data[at:space].decode("ascii"),
-            data[space + 1 : end].decode("utf-8", "surrogateescape"),
-            data[end + 1 : end + 1 + width].hex(),
-        )
-        at = end + 1 + width
-
-
 def sizes_at(repository: Git, rev: str) -> dict[str, int]:
     """Path → bytes of every regular file of a commit."""
     found = {}
     for row in git.names(repository.root, "ls-tree", "-r", "-l", "-z", "--full-tree", rev):
         facts, _, path = row.partition("\t")
         mode, _, _, size = facts.split()
-        if mode in _FILES:
+        if mode.encode() in _FILES:
             found[path] = int(size)
     return found
 

@@ -21,13 +21,12 @@ from labops.drivers.s3.faults import (
     lab_error,
     read_exception,
 )
-from labops.drivers.s3.listing import Row, read_page
+from labops.drivers.s3.listing import Row, read_page, row_of
 from labops.drivers.s3.stores import open_store
 from labops.drivers.s3.wire import BucketSettings, FileSlice, Wire, find_region, in_region
 from labops.errors import AccessDenied, LabError
 
 if TYPE_CHECKING:
-    from obstore import ObjectMeta
     from obstore.store import ObjectStore
 
 _Q = TypeVar("_Q")
@@ -124,8 +123,7 @@ class Bucket:
                 raise self._explained(row, "s3:GetObject")
         else:
             try:
-                meta = obstore.head(self._store, key)
-                return Row(key, meta["size"], (meta["e_tag"] or "").strip('"'))
+                return row_of(obstore.head(self._store, key))
             except Exception as error:
                 fault = read_exception(error)
                 if not is_absence(fault):
@@ -294,7 +292,7 @@ class Bucket:
                 page = next(pages, None)
             if page is None:
                 return
-            yield [_row(item) for item in page]
+            yield [row_of(item) for item in page]
 
     def delete(self, keys: Sequence[str]) -> None:
         """Delete `keys`; absent ones are no error. Falls back to one by one where bulk deletion is refused."""
@@ -395,7 +393,3 @@ class Bucket:
     def _where(self, action: str) -> Where:
         where = self.wire.where(action)
         return where if self.is_s3 else where._replace(scheme=self.settings.kind)
-
-
-def _row(item: ObjectMeta) -> Row:
-    return Row(item["path"], item["size"], (item["e_tag"] or "").strip('"'), item["last_modified"].isoformat())

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import xml.etree.ElementTree as ET
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 from urllib.parse import unquote_plus
+
+if TYPE_CHECKING:
+    from obstore import ObjectMeta
 
 
 class Row(NamedTuple):
@@ -33,3 +36,8 @@ def read_page(body: bytes) -> tuple[list[Row], str]:
     ]
     is_cut = root.findtext(f"{space}IsTruncated", "false") == "true"
     return rows, (root.findtext(f"{space}NextContinuationToken", "") if is_cut else "")
+
+
+def row_of(meta: ObjectMeta) -> Row:
+    """An object as obstore describes it."""
+    return Row(meta["path"], meta["size"], (meta["e_tag"] or "").strip('"'), meta["last_modified"].isoformat())

@@ -31,6 +31,10 @@ GROUPS: dict[str, dict[str, Entry]] = {
         "fetch": Entry("sync:fetch", "Download tracked data into the cache."),
         "pull": Entry("sync:pull", "Fetch, then checkout."),
     },
+    "Use other repositories": {
+        "list": Entry("reuse:list_", "List what a repository holds: git's files and tracked data."),
+        "get": Entry("reuse:get", "Download a file or folder of a repository."),
+    },
     "Look": {
         "status": Entry("look:status", "Show what differs from the DVC files, or from a remote (-c)."),
         "data": Entry("look:data", "Compare the last commit, the DVC files and the workspace."),
@@ -43,11 +47,11 @@ GROUPS: dict[str, dict[str, Entry]] = {
 
 COMMANDS: dict[str, Entry] = {name: entry for group in GROUPS.values() for name, entry in group.items()}
 
-ALIASES = {"doctor": "version"}
+ALIASES = {"doctor": "version", "ls": "list", "ls-url": "list-url"}
 
 LEFT_TO_DVC = frozenset({
-    "artifacts", "dag", "destroy", "diff", "du", "exp", "experiments", "freeze", "gc", "get", "get-url",
-    "git-hook", "import", "import-db", "import-url", "install", "list", "list-url", "ls", "ls-url", "machine",
+    "artifacts", "dag", "destroy", "diff", "du", "exp", "experiments", "freeze", "gc", "get-url",
+    "git-hook", "import", "import-db", "import-url", "install", "list-url", "ls-url", "machine",
     "metrics", "move", "mv", "params", "plots", "queue", "remove", "repro", "rm", "run", "stage", "studio",
     "unfreeze", "update", "dataset", "daemon",
 })  # fmt: skip

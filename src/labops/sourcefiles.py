@@ -8,14 +8,14 @@ from __future__ import annotations
 
 import os
 import posixpath
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import NamedTuple, Protocol
 
 from labops.drivers import fs
 from labops.drivers.git import Git, GitFile
 from labops.errors import Conflict, InvalidInput, LabError, NotFound
 from labops.formats.ignore import IgnoreRules
-from labops.model import HERE, Oid, RelPath, Tracked
+from labops.model import HERE, Oid, RelPath, Tracked, parse_relpath
 
 PRIVATE = frozenset({".git", ".dvc", ".hg"})
 _HOPS = 40
@@ -41,6 +41,29 @@ class SourceFile(NamedTuple):
     oid: Oid | None = None
     is_plain: bool = True
     blob: str = ""
+
+
+def data_below(found: Found, files: Iterable[SourceFile], name: str) -> list[tuple[SourceFile, RelPath]]:
+    """What taking `found` from the source called `name` means: its files, each with its path from there.
+
+    Of a folder everything but pointer files, which say nothing without their repository. Raises `InvalidInput`
+    (`unsafe-path`) for a listing that names what could harm the taker.
+    """
+    start = len(found.path) + 1 if found.path else 0
+    rows = []
+    for file in files:
+        inside = parse_relpath(file.path[start:]) if found.is_folder else HERE
+        last = posixpath.basename(inside)
+        if file.tracked is None and (last.endswith(".dvc") or last in ("dvc.yaml", ".dvcignore")):
+            continue
+        if not PRIVATE.isdisjoint(inside.lower().split("/")):
+            raise InvalidInput(
+                f"'{name}' lists '{file.path}', inside a private folder of git or dvc",
+                code="unsafe-path",
+                hint="do not trust where this dataset came from",
+            )
+        rows.append((file, inside))
+    return rows
 
 
 class PlainFile(NamedTuple):

@@ -11,13 +11,11 @@ import os
 import posixpath
 import threading
 from collections.abc import Iterator, Sequence
-from typing import NamedTuple
 
 from labops import transfer
 from labops.drivers import fs
 from labops.errors import Conflict, InvalidInput, LabError
 from labops.model import (
-    HERE,
     Action,
     Entry,
     Oid,
@@ -29,17 +27,12 @@ from labops.model import (
     Result,
     Step,
     ignore,
-    parse_relpath,
 )
-from labops.source import Found, Source, SourceFile, Want
-from labops.sourcefiles import PRIVATE
+from labops.source import Source, SourceFile, Want
+from labops.sourcefiles import data_below
 
-
-class _File(NamedTuple):
-    """A file to get: what it is there, and where it goes below the destination (`HERE` for a single file)."""
-
-    file: SourceFile
-    inside: RelPath
+_File = tuple[SourceFile, RelPath]
+"""A file to get: what it is there, and its path below the destination (`HERE` for a single file)."""
 
 
 def get(
@@ -66,7 +59,7 @@ def get(
             hint="choose another place with -o",
             path=target,
         )
-    files = _files(source, found)
+    files = data_below(found, source.at(found), source.name)
     steps = tuple(Step(Action.DOWNLOAD, file.path, file.oid, file.size) for file, _ in files)
     plan = Plan(steps)
     warnings = list(source.warnings)
@@ -113,28 +106,6 @@ def destination(path: str, out: str | None, *, force: bool) -> str:
             path=target,
         )
     return target
-
-
-def _files(source: Source, found: Found) -> list[_File]:
-    """What to get: of a folder everything but the pointer files, which say nothing without their repository."""
-    start = len(found.path) + 1 if found.path else 0
-    rows = []
-    for file in source.at(found):
-        inside = parse_relpath(file.path[start:]) if found.is_folder else HERE
-        if file.tracked is None and found.is_folder and _is_pointer(posixpath.basename(inside)):
-            continue
-        if not PRIVATE.isdisjoint(inside.lower().split("/")):
-            raise InvalidInput(
-                f"'{source.name}' lists '{file.path}', inside a private folder of git or dvc",
-                code="unsafe-path",
-                hint="do not trust where this dataset came from",
-            )
-        rows.append(_File(file, inside))
-    return rows
-
-
-def _is_pointer(name: str) -> bool:
-    return name.endswith(".dvc") or name in ("dvc.yaml", ".dvcignore")
 
 
 class _Shelf:
@@ -211,10 +182,11 @@ def _fetch(source: Source, files: Sequence[_File], shelf: _Shelf, jobs: int | No
 
 def _copy(source: Source, files: Sequence[_File], shelf: _Shelf, warnings: list[str]) -> list[Outcome]:
     """The files of git, or of a working folder; a link that leads out is left out of a folder."""
-    plain = [row for row in files if row.file.is_plain]
+    plain = [row for row in files if row[0].is_plain]
 
     def work(row: _File) -> None:
-        source.files.copy(row.file.path, shelf.place(row.inside), 0o777 if row.file.is_executable else 0o666)
+        file, inside = row
+        source.files.copy(file.path, shelf.place(inside), 0o777 if file.is_executable else 0o666)
 
     outcomes = []
     for (file, inside), result in zip(plain, transfer.each(plain, work, phase="copying"), strict=True):

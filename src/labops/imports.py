@@ -29,6 +29,7 @@ from labops.model import (
     Outcome,
     Output,
     RelPath,
+    Result,
     Selected,
     Step,
     Tree,
@@ -110,7 +111,7 @@ class Taken:
     tree: Tree | None = None
     """None after a dry run and where something failed."""
     size: int | None = None
-    is_executable: bool = False
+    left_out: set[RelPath] = field(default_factory=set)
 
 
 class _Arrivals:
@@ -168,7 +169,8 @@ def take(
         oids |= {
             inside: file.oid for file, inside in rows if file.oid and inside not in tried and _is_ours(file, hash_name)
         }
-        _finish(taken, rows, oids, batch, is_folder=found.is_folder)
+        kept = [row for row in rows if row[1] not in taken.left_out]
+        _finish(taken, kept, oids, batch, is_folder=found.is_folder)
     _measure(taken, source, path, cache.size)
     return taken
 
@@ -191,7 +193,10 @@ def _bring(
     jobs: int | None,
     on_event: OnEvent,
 ) -> dict[RelPath, Oid]:
-    """Fetch what is tracked there and copy what git holds there; path → oid here."""
+    """Fetch what is tracked there and copy what git holds there; path → oid here.
+
+    A link that leads out of the source is left out of a folder: its row goes into `taken.left_out`.
+    """
     oids: dict[RelPath, Oid] = {}
     for theirs in HashName:
         objects = [(file, inside) for file, inside in rows if file.oid and _hash_of(file) is theirs]
@@ -209,9 +214,15 @@ def _bring(
 
     results = transfer.each(plain, copy, phase="copying", on_event=on_event)
     for (file, inside), result in zip(plain, results, strict=True):
+        step = Step(Action.DOWNLOAD, file.path, None, file.size)
+        if isinstance(result, LabError) and result.code == "link-outside" and inside:
+            taken.warnings.append(result.message)
+            taken.outcomes.append(Outcome(step, Result.SKIPPED))
+            taken.left_out.add(inside)
+            continue
         if not isinstance(result, LabError):
             oids[inside] = result
-        taken.outcomes.append(transfer.outcome_of(Step(Action.DOWNLOAD, file.path, None, file.size), result))
+        taken.outcomes.append(transfer.outcome_of(step, result))
     return oids
 
 
@@ -237,9 +248,7 @@ def _finish(
     if any(inside not in oids for _, inside in rows):
         return
     if not is_folder:
-        ((file, _),) = rows
         taken.tree = file_tree(oids[HERE])
-        taken.is_executable = file.tracked is not None and file.is_executable
         return
     entries = tuple(sorted(Entry(inside, oids[inside]) for _, inside in rows))
     listing = render_tree(entries)
@@ -268,7 +277,7 @@ def with_origin(output: Output, taken: Taken) -> Output:
         hash_name=HashName.MD5,
         size=taken.size,
         nfiles=tree.nfiles if tree.is_dir else None,
-        is_executable=taken.is_executable,
+        is_executable=False,  # dvc does not keep it for imports
     )
 
 

@@ -34,6 +34,10 @@ GROUPS: dict[str, dict[str, Entry]] = {
     "Use other repositories": {
         "list": Entry("reuse:list_", "List what a repository holds: git's files and tracked data."),
         "get": Entry("reuse:get", "Download a file or folder of a repository."),
+        "import": Entry("imports:import_", "Download it and track it, with where it came from."),
+        "update": Entry("imports:update", "Bring imports to what their source holds now."),
+        "freeze": Entry("imports:freeze", "Keep imports or stages from changing by themselves."),
+        "unfreeze": Entry("imports:unfreeze", "Let imports or stages change again."),
     },
     "Look": {
         "status": Entry("look:status", "Show what differs from the DVC files, or from a remote (-c)."),
@@ -50,10 +54,10 @@ COMMANDS: dict[str, Entry] = {name: entry for group in GROUPS.values() for name,
 ALIASES = {"doctor": "version", "ls": "list", "ls-url": "list-url"}
 
 LEFT_TO_DVC = frozenset({
-    "artifacts", "dag", "destroy", "diff", "du", "exp", "experiments", "freeze", "gc", "get-url",
-    "git-hook", "import", "import-db", "import-url", "install", "list-url", "ls-url", "machine",
+    "artifacts", "dag", "destroy", "diff", "du", "exp", "experiments", "gc", "get-url",
+    "git-hook", "import-db", "import-url", "install", "list-url", "ls-url", "machine",
     "metrics", "move", "mv", "params", "plots", "queue", "remove", "repro", "rm", "run", "stage", "studio",
-    "unfreeze", "update", "dataset", "daemon",
+    "dataset", "daemon",
 })  # fmt: skip
 """Commands of dvc that labops does not have (yet): they end in a hint to run dvc itself."""
 

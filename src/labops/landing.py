@@ -98,9 +98,13 @@ def written(
     taken: Taken,
     *,
     has_md5: bool = True,
+    is_here: bool = True,
     on_event: OnEvent = ignore,
 ) -> Report:
-    """Ignore the output, write its DVC file, then put the data into the workspace: in this order."""
+    """Ignore the output, write its DVC file, then put the data into the workspace: in this order.
+
+    Without `is_here` the data lies on a remote, and the workspace stays as it is.
+    """
     if has_md5:
         dvcfile = dvcfile._replace(md5=None)
         dvcfile = dvcfile._replace(md5=import_md5(dvcfile))
@@ -111,7 +115,8 @@ def written(
         fs.write_atomic(place, text)
         changed.append(arrival.file)
     project.forget_files()
-    return placed(project, verb, arrival, dvcfile.outs[0], taken, changed, on_event=on_event)
+    output = dvcfile.outs[0] if is_here else dvcfile.outs[0]._replace(oid=None)
+    return placed(project, verb, arrival, output, taken, changed, on_event=on_event)
 
 
 def placed(

@@ -35,6 +35,10 @@ GROUPS: dict[str, dict[str, Entry]] = {
         "list": Entry("reuse:list_", "List what a repository holds: git's files and tracked data."),
         "get": Entry("reuse:get", "Download a file or folder of a repository."),
         "import": Entry("imports:import_", "Download it and track it, with where it came from."),
+        "get-url": Entry("reuse:get_url", "Download a file or folder from a url."),
+        "import-url": Entry("imports:import_url", "Download it and track it, with where it came from."),
+        "list-url": Entry("reuse:list_url", "List what is behind a url."),
+        "artifacts": Entry("reuse:artifacts", "Download a named artifact by version or stage."),
         "update": Entry("imports:update", "Bring imports to what their source holds now."),
         "freeze": Entry("imports:freeze", "Keep imports or stages from changing by themselves."),
         "unfreeze": Entry("imports:unfreeze", "Let imports or stages change again."),
@@ -54,8 +58,8 @@ COMMANDS: dict[str, Entry] = {name: entry for group in GROUPS.values() for name,
 ALIASES = {"doctor": "version", "ls": "list", "ls-url": "list-url"}
 
 LEFT_TO_DVC = frozenset({
-    "artifacts", "dag", "destroy", "diff", "du", "exp", "experiments", "gc", "get-url",
-    "git-hook", "import-db", "import-url", "install", "list-url", "ls-url", "machine",
+    "dag", "destroy", "diff", "du", "exp", "experiments", "gc", "get-url",
+    "git-hook", "import-db", "install", "machine",
     "metrics", "move", "mv", "params", "plots", "queue", "remove", "repro", "rm", "run", "stage", "studio",
     "dataset", "daemon",
 })  # fmt: skip

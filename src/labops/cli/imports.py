@@ -5,7 +5,8 @@ from __future__ import annotations
 import click
 
 from labops.cli import options, show
-from labops.cli.reuse import PairsCommand, force, out, pairs, source_options
+from labops.cli.app import use_dvc
+from labops.cli.reuse import PairsCommand, force, fs_config, out, pairs, source_options
 from labops.cli.session import Command, Session, json_option, pass_session
 from labops.cli.words import files
 from labops.errors import InvalidInput
@@ -72,6 +73,60 @@ def import_(
     return show.show_report(session, report, lines, dry_run=dry_run, root=project.root)
 
 
+@click.command("import-url", cls=PairsCommand)
+@click.argument("url")
+@click.argument("out", required=False)
+@click.option("--to-remote", is_flag=True, help="Send the data straight to a remote, and keep none of it here.")
+@options.remote
+@no_exec
+@no_download
+@click.option("--md5", metavar="HEX", help="Refuse a file that has another md5.")
+@click.option("--extract", is_flag=True, help="Unpack a zip or tar file, and track what is in it.")
+@options.jobs
+@force
+@click.option("--version-aware", is_flag=True, help="Left to dvc.")
+@fs_config
+@options.dry_run
+@json_option
+@pass_session
+def import_url(
+    session: Session,
+    url: str,
+    out: str | None,
+    to_remote: bool,
+    remote: str | None,
+    no_exec: bool,
+    no_download: bool,
+    md5: str | None,
+    extract: bool,
+    jobs: int | None,
+    force: bool,
+    version_aware: bool,
+    fs_config: tuple[str, ...],
+    dry_run: bool,
+) -> int:
+    """Download a file or folder from anywhere and track it, with where it came from.
+
+    URL is a path, http(s)://, s3:// or remote://NAME/path. An interrupted download goes on when it is run again.
+    """
+    from labops.urls import UrlOptions
+    from labops.verbs.import_url import ImportUrlOptions
+    from labops.verbs.import_url import import_url as verb
+
+    refuse_both(no_exec, no_download)
+    settings = pairs(fs_config, "--fs-config")
+    if version_aware or (settings or {}).get("version_aware", "").lower() == "true":
+        raise use_dvc("import-url", "--version-aware", url)
+    how = UrlOptions(md5, extract, to_remote, remote, jobs)
+    wanted = ImportUrlOptions(out, no_exec, no_download, force, how, settings)
+    project = session.project()
+    with session.progress() as on_event:
+        report = verb(project, url, wanted, dry_run=dry_run, on_event=on_event)
+    return show.show_report(
+        session, report, _lines(report, f"'{url}'", project.root), dry_run=dry_run, root=project.root
+    )
+
+
 @click.command("update", cls=Command)
 @options.some_targets
 @click.option("--rev", metavar="COMMIT", help="Follow this commit, branch or tag of the source from now on.")
@@ -135,4 +190,4 @@ freeze = _freezing("freeze", True, "Keep imports or stages from changing by them
 unfreeze = _freezing("unfreeze", False, "Let imports or stages change again.")
 
 
-__all__ = ["freeze", "import_", "unfreeze", "update"]
+__all__ = ["freeze", "import_", "import_url", "unfreeze", "update"]

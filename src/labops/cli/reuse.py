@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 
 from labops.cli import options, show
-from labops.cli.session import Command, Session, json_option, pass_session
+from labops.cli.session import Command, Family, Session, json_option, pass_session
 from labops.cli.words import files
 from labops.errors import InvalidInput
 from labops.model import Action, Report
@@ -239,3 +239,118 @@ def got_lines(report: Report) -> list[str]:
     number = report.count(Action.DOWNLOAD)
     where = report.outputs[0][1] if report.outputs else ""
     return [f"{files(number, 'written')}: {where}"] if number else []
+
+
+# -- urls ---------------------------------------------------------------------------------------------
+
+
+@click.command("list-url", cls=PairsCommand)
+@click.argument("url")
+@click.option("-R", "--recursive", is_flag=True, help="List the files in all folders.")
+@click.option("-T", "--tree", is_flag=True, help="Draw folders as a tree.")
+@click.option("-L", "--level", type=click.IntRange(min=0), metavar="DEPTH", help="How deep -R and -T go.")
+@click.option("--size", is_flag=True, help="Show sizes.")
+@fs_config
+@json_option
+@pass_session
+def list_url(
+    session: Session, url: str, recursive: bool, tree: bool, level: int | None, size: bool, fs_config: tuple[str, ...]
+) -> int:
+    """List what is behind a url: a path, http(s)://, s3:// or remote://NAME/path."""
+    from labops.verbs.get_url import list_url as verb
+    from labops.verbs.list import Row
+
+    found = verb(url, is_deep=recursive or tree, depth=level, fs_config=pairs(fs_config, "--fs-config"))
+    rows = [Row(row.path, False, row.is_folder, False, row.size) for row in found]
+    _show_rows(session, rows, Row(url, is_folder=True), is_tree=tree, with_size=size, with_hash=False)
+    return 0
+
+
+@click.command("get-url", cls=PairsCommand)
+@click.argument("url")
+@click.argument("out", required=False)
+@options.jobs
+@force
+@fs_config
+@options.dry_run
+@json_option
+@pass_session
+def get_url(
+    session: Session,
+    url: str,
+    out: str | None,
+    jobs: int | None,
+    force: bool,
+    fs_config: tuple[str, ...],
+    dry_run: bool,
+) -> int:
+    """Download a file or folder from a url: a path, http(s)://, s3:// or remote://NAME/path.
+
+    An interrupted download goes on when it is run again.
+    """
+    from labops.verbs.get_url import get_url as verb
+
+    with session.progress() as on_event:
+        report = verb(
+            url,
+            out,
+            fs_config=pairs(fs_config, "--fs-config"),
+            force=force,
+            jobs=jobs,
+            dry_run=dry_run,
+            on_event=on_event,
+        )
+    return show.show_report(session, report, got_lines(report), dry_run=dry_run)
+
+
+# -- artifacts ----------------------------------------------------------------------------------------
+
+
+@click.group("artifacts", cls=Family)
+def artifacts() -> None:
+    """Models and datasets that a 'dvc.yaml' gives a name, by version or stage."""
+
+
+@artifacts.command("get", cls=PairsCommand, short_help="Download an artifact.")
+@click.argument("url")
+@click.argument("name")
+@click.option("--rev", metavar="VERSION", help="A version of it (v1.2.0) instead of the newest.")
+@click.option("--stage", metavar="STAGE", help="The version that is in this stage (prod).")
+@out
+@click.option("--show-url", is_flag=True, help="Print where the object lies, and fetch nothing.")
+@options.jobs
+@force
+@click.option("--config", metavar="PATH", type=click.Path(), help="A file of settings for the source.")
+@click.option("--remote", metavar="NAME", help="The remote of the source to take data from.")
+@click.option("--remote-config", multiple=True, metavar="K=V", help="Options of the source's remote.")
+@json_option
+@pass_session
+def artifacts_get(
+    session: Session,
+    /,
+    url: str,
+    name: str,
+    rev: str | None,
+    stage: str | None,
+    out: str | None,
+    show_url: bool,
+    jobs: int | None,
+    force: bool,
+    config: str | None,
+    remote: str | None,
+    remote_config: tuple[str, ...],
+) -> int:
+    """Download an artifact: NAME is as in 'dvc.yaml', or folder:name for one further down."""
+    from labops.verbs.artifacts import find_artifact
+    from labops.verbs.get import get as verb
+    from labops.verbs.get import object_url
+
+    commit = find_artifact(url, name, version=rev, stage=stage)
+    where = opened(url, commit.rev, config, remote, remote_config)
+    path = commit.path(where)
+    if show_url:
+        session.say(object_url(where, path))
+        return 0
+    with session.progress() as on_event:
+        report = verb(where, path, out, force=force, jobs=jobs, on_event=on_event)
+    return show.show_report(session, report, got_lines(report), dry_run=False)

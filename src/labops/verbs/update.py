@@ -5,13 +5,14 @@ open each source at its newest commit → objects → look for unsaved work → 
 
 from __future__ import annotations
 
+import os
 import posixpath
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from labops import pointers
 from labops.drivers import fs
-from labops.errors import InvalidInput, LabError
+from labops.errors import InvalidInput, LabError, Unsupported
 from labops.formats.dvcfile import import_md5, render_dvcfile
 from labops.imports import Taken, open_origin, parse_origin, take, with_origin
 from labops.landing import Arrival, arriving, placed
@@ -32,6 +33,7 @@ from labops.model import (
     ignore,
 )
 from labops.project import Project
+from labops.urls import UNPACKED, UrlOptions, dependency, open_url, stamp_of, take_url
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,7 +102,7 @@ def _update_one(project: Project, item: Tracked, options: UpdateOptions, *, dry_
         return Report("update", warnings=(f"'{item.address}' is no import, so there is nothing to update it from",))
     if item.is_repo_import:
         return _update_repo(project, item, options, dry_run=dry_run, on_event=on_event)
-    raise InvalidInput("not yet", code="bad-usage")
+    return _update_url(project, item, options, dry_run=dry_run, on_event=on_event)
 
 
 def _update_repo(
@@ -132,6 +134,48 @@ def _update_repo(
     return rewritten(project, item, output, origin.dependency(), taken, options, on_event)
 
 
+def _update_url(project: Project, item: Tracked, options: UpdateOptions, *, dry_run: bool, on_event: OnEvent) -> Report:
+    assert item.origin is not None
+    path = str(item.origin["path"])
+    config = item.origin.get("fs_config")
+    fs_config = {str(key): str(value) for key, value in config.items()} if isinstance(config, Mapping) else None
+    if fs_config and fs_config.get("version_aware", "").lower() == "true":
+        raise Unsupported(
+            f"'{item.path}' follows versions of a bucket", code="cloud-versioned", hint=f"dvc update {item.file}"
+        )
+    folder = posixpath.dirname(item.file)
+    outside = open_url(
+        path,
+        settings=project.settings,
+        fs_config=fs_config,
+        base=project.absolute(folder),
+        state_dir=os.path.join(project.state.folder, "remotes"),
+    )
+    files = outside.files()
+    stamp = stamp_of(outside, files, Taken())
+    is_same = stamp.keys() - {"size"} and all(item.origin.get(key) == value for key, value in stamp.items())
+    is_here = options.to_remote or _is_present(project, item)
+    if is_same and item.output.oid is not None and is_here:
+        step = Step(Action.TRACK, item.path, item.output.oid)
+        return Report("update", Plan((step,)), (Outcome(step, Result.ALREADY),))
+    taken = Taken()
+    if not options.is_empty:
+        dvcfile, _ = pointers.read_pointer(project, item.file)
+        how = UrlOptions(None, _is_unpacked(dvcfile), options.to_remote, options.remote, options.jobs)
+        taken = take_url(project, outside, files, how, dry_run=dry_run, on_event=on_event)
+    if dry_run:
+        return Report("update", Plan((*taken.steps, Step(Action.TRACK, item.path))))
+    if any(outcome.error for outcome in taken.outcomes):
+        return Report("update", Plan(tuple(taken.steps)), tuple(taken.outcomes), tuple(taken.warnings))
+    output = with_origin(item.output, taken) if taken.tree is not None else _emptied(item.output)
+    return rewritten(project, item, output, dependency(stamp, path, fs_config), taken, options, on_event)
+
+
+def _is_unpacked(dvcfile: DvcFile) -> bool:
+    ours = (dvcfile.meta or {}).get("lab")
+    return isinstance(ours, Mapping) and ours.get(UNPACKED) is True
+
+
 def _is_present(project: Project, item: Tracked) -> bool:
     """True when the workspace holds what the DVC file says."""
     return not materialise(project, [Selected(item)], is_forced=True, dry_run=True).plan.steps
@@ -151,8 +195,8 @@ def rewritten(
     on_event: OnEvent,
 ) -> Report:
     """Write the new content and source into the DVC file, then the workspace; unsaved work is asked about first."""
-    selected = Selected(Tracked(item.path, output, item.file))
-    materialise(project, [selected], is_forced=options.force, dry_run=True)
+    shown = output._replace(oid=None) if options.to_remote else output
+    materialise(project, [Selected(Tracked(item.path, shown, item.file))], is_forced=options.force, dry_run=True)
     dvcfile, text = pointers.read_pointer(project, item.file)
     new: DvcFile = dvcfile._replace(outs=(output,), deps=(dependency,), md5=None)
     new = new._replace(md5=import_md5(new))
@@ -162,6 +206,6 @@ def rewritten(
         fs.write_atomic(project.absolute(item.file), rendered.encode())
         changed.append(item.file)
     report = placed(
-        project, "update", Arrival(item.path, item.file), output, taken, [], is_forced=options.force, on_event=on_event
+        project, "update", Arrival(item.path, item.file), shown, taken, [], is_forced=options.force, on_event=on_event
     )
     return Report(report.verb, report.plan, report.outcomes, report.warnings, report.outputs, tuple(changed))

@@ -286,6 +286,12 @@ class Git:
         assert process.stderr is not None
         return git.translate(self.root, "cat-file", process.stderr.read())
 
+    def annotated_tags(self) -> dict[str, str]:
+        """Tag → commit of the annotated tags."""
+        rows = git.text(self.root, "for-each-ref", "--format=%(refname:lstrip=2) %(*objectname)", "refs/tags")
+        pairs = (line.rpartition(" ") for line in rows.splitlines())
+        return {name: sha for name, _, sha in pairs if sha}
+
     def _refs(self, under: str) -> list[str]:
         return git.text(self.root, "for-each-ref", "--format=%(refname)", under).splitlines()
 

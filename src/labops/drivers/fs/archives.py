@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import lzma
 import os
 import stat
 import tarfile
@@ -10,7 +11,7 @@ import zlib
 from collections.abc import Iterator
 from typing import IO, NamedTuple
 
-from labops.drivers.fs.failures import translating
+from labops.drivers.fs.failures import translate, translating
 from labops.drivers.fs.folders import make_folder
 from labops.errors import Corrupt, InvalidInput, LabError
 from labops.model import RelPath, parse_relpath
@@ -22,7 +23,7 @@ FLOOR_BYTES = 64 << 20
 _MEMBERS = 20_000_000
 _CHUNK = 1 << 20
 _PRIVATE = frozenset({".git", ".dvc", ".hg"})
-_BROKEN = (zipfile.BadZipFile, tarfile.TarError, EOFError, zlib.error, NotImplementedError, RuntimeError)
+_BROKEN = (zipfile.BadZipFile, tarfile.TarError, EOFError, zlib.error, lzma.LZMAError, RuntimeError)
 
 
 class _Member(NamedTuple):
@@ -45,9 +46,11 @@ def unpack(archive: str, folder: str) -> None:
                 raise _bomb(archive)
             path = _safe(member.name, archive)
             room = _write(member, os.path.join(folder, path), archive, room)
-    except _BROKEN as error:
+    except (*_BROKEN, OSError) as error:
         if isinstance(error, LabError):
             raise
+        if isinstance(error, OSError) and error.errno is not None:
+            raise translate(error, folder) from error
         raise Corrupt(
             f"'{os.path.basename(archive)}' cannot be unpacked: it is damaged or encrypted",
             code="broken-archive",

@@ -58,7 +58,7 @@ COMMANDS: dict[str, Entry] = {name: entry for group in GROUPS.values() for name,
 ALIASES = {"doctor": "version", "ls": "list", "ls-url": "list-url"}
 
 LEFT_TO_DVC = frozenset({
-    "dag", "destroy", "diff", "du", "exp", "experiments", "gc", "get-url",
+    "dag", "destroy", "diff", "du", "exp", "experiments", "gc",
     "git-hook", "import-db", "install", "machine",
     "metrics", "move", "mv", "params", "plots", "queue", "remove", "repro", "rm", "run", "stage", "studio",
     "dataset", "daemon",

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 import os
-from collections.abc import Mapping, Sequence
-from typing import NamedTuple, Protocol
+from collections.abc import Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, NamedTuple, Protocol
 from urllib.parse import unquote, urlsplit
 
 from labops.drivers import fs
 from labops.errors import Corrupt, NotFound, Unsupported
 from labops.model import HERE, RelPath, RemoteSettings, parse_relpath
+
+if TYPE_CHECKING:
+    from labops.drivers.http import Site
 
 
 class OutsideFile(NamedTuple):
@@ -122,13 +126,23 @@ class Page:
     """A file behind a web server, which lists nothing."""
 
     def __init__(self, url: str, options: Mapping[str, str]) -> None:
+        self.url = url
+        self._options = options
+
+    @contextlib.contextmanager
+    def _site(self) -> Iterator[Site]:
+        """A connection for one question: nobody tells us when the last one was asked."""
         from labops.drivers.http import Site
 
-        self.url = url
-        self._site = Site(url, options)
+        site = Site(self.url, self._options)
+        try:
+            yield site
+        finally:
+            site.close()
 
     def files(self) -> list[OutsideFile]:
-        found = self._site.describe(self.url)
+        with self._site() as site:
+            found = site.describe(self.url)
         if found is None:
             raise _absent(self.url)
         return [OutsideFile(HERE, *found)]
@@ -145,8 +159,8 @@ class Page:
             fs.remove(place)
             start = 0
         if start < file.size or file.size < 0 or not os.path.exists(place):
-            with fs.appending(place) as write:
-                start = self._site.stream(self.url, write, start=start)
+            with fs.appending(place) as write, self._site() as site:
+                start = site.stream(self.url, write, start=start)
         if file.size >= 0 and start != file.size:
             fs.remove(place)
             raise Corrupt(

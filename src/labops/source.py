@@ -82,6 +82,11 @@ class Source:
         """The source as people are told of it, without a password."""
         return shown_url(self.url)
 
+    def reopened(self, rev: str) -> Source:
+        """The same repository at another revision."""
+        config, remote, remote_config = self._overrides
+        return open_source(self.url, rev, config=config, remote=remote, remote_config=remote_config)
+
     # -- what is there --------------------------------------------------------------------------------
 
     @functools.cached_property
@@ -92,7 +97,7 @@ class Source:
         else:
             found = [""] if os.path.isdir(os.path.join(self.root, ".dvc")) else []
             names = self.git.list_files(["config"], self.root) if self.git is not None else []
-            prefix = _prefix(self.root, self.git)
+            prefix = prefix_of(self.root, self.git)
             inside = [name[len(prefix) :] for name in names if name.startswith(prefix)]
             found += [posixpath.dirname(posixpath.dirname(name)) for name in inside if name.endswith("/.dvc/config")]
         return sorted(set(found), key=lambda folder: (-folder.count("/") - bool(folder), folder))
@@ -112,7 +117,7 @@ class Source:
             here = self.places.here(folder)
             return here.tracked() if here is not None else []
         assert self.git is not None
-        prefix = _prefix(self.root, self.git) if self.is_local else ""
+        prefix = prefix_of(self.root, self.git) if self.is_local else ""
         return index.load_revision(self.git, self.commit, prefix + (folder + "/" if folder else ""))
 
     def _owner(self, path: str) -> str:
@@ -293,7 +298,8 @@ def _moved(item: Tracked, start: str) -> Tracked:
     return replace(item, path=start + item.path, file=start + item.file) if start else item
 
 
-def _prefix(root: str, git: Git | None) -> str:
+def prefix_of(root: str, git: Git | None) -> str:
+    """The folder `root` inside its git repository: `""` or `sub/`."""
     if git is None:
         return ""
     inside = os.path.relpath(os.path.realpath(root), os.path.realpath(git.root)).replace(os.sep, "/")
@@ -354,7 +360,7 @@ def _open_folder(
         )
     commit = git.resolve(rev or "HEAD")
     top = root or git.root
-    files = CommitFiles(git, commit, _prefix(top, git))
+    files = CommitFiles(git, commit, prefix_of(top, git))
     return Source(url, files, root=top, git=git, commit=commit, rev=rev, is_local=True, overrides=overrides)
 
 

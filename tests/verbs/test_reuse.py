@@ -21,6 +21,7 @@ from labops.errors import Conflict, Corrupt, InvalidInput, LabError, NotFound, U
 from labops.model import Action, Result, Selection
 from labops.project import Project
 from labops.source import forget_clones, open_source
+from labops.sourceversions import at_version
 from labops.urls import UrlOptions
 from labops.verbs.add import add
 from labops.verbs.freeze import freeze
@@ -438,3 +439,30 @@ def test_names_of_every_kind(lab: Lab, tmp_path: Path):
     assert files(Path("run")) == odd
     get_url(str(tmp_path / "run"), "copy")
     assert files(Path("copy")) == odd
+
+
+# -- versions -----------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("kind", ["path", "url"])
+def test_versions_of_a_source(lab: Lab, kind: str):
+    """`NAME@VERSION` counts the versions of the source; of a shallow clone the history is fetched for it."""
+    lab.publish({"f": b"two\n"}, "v2")
+    lab.publish({"d/a": b"three\n"}, "third")
+    forget_clones()
+    repo = lab.url if kind == "url" else str(lab.registry)
+    for text, path, expected in (
+        ("f@v1", "f", b"one\n"),
+        ("f@2", "f", b"two\n"),
+        ("d/a@v1", "d/a", b"1\n"),
+        ("d/a@third", "d/a", b"three\n"),
+        ("f", "f", b"two\n"),
+    ):
+        source, found = at_version(open_source(repo), text)
+        assert (found, source.read(found)) == (path, expected)
+    for text, code in (("f@v9", "no-such-version"), ("nope@v1", "no-such-version")):
+        with pytest.raises(NotFound) as caught:
+            at_version(open_source(repo), text)
+        assert caught.value.code == code
+    source, _ = at_version(open_source(repo), "d.dvc@v1")
+    assert source.commit == git(lab.registry, "rev-parse", "v1")

@@ -106,15 +106,17 @@ def list_(
 ) -> int:
     """List what a repository holds: git's files and tracked data.
 
-    URL is a folder or the address of a git repository; PATH is a folder or file in it.
+    URL is a folder or the address of a git repository; PATH is a folder or file in it, or NAME@VERSION.
     """
+    from labops.sourceversions import at_version
     from labops.verbs.list import ListOptions, list_source
 
     if tree and session.is_json:
         raise InvalidInput("'--tree' and '--json' exclude each other", code="bad-usage", hint="lab list -R --json URL")
     is_sized = size or session.is_json
     wanted = ListOptions(recursive or tree, level, dvc_only, is_sized)
-    listing = list_source(opened(url, **source), path, wanted)
+    where, path = at_version(opened(url, **source), path)
+    listing = list_source(where, path, wanted)
     for warning in listing.warnings:
         session.warn(warning)
     _show_rows(
@@ -220,12 +222,13 @@ def get(
 ) -> int:
     """Download a file or folder of a repository, without tracking it.
 
-    Of a large dataset only what is named moves. It appears whole or not at all.
+    Of a large dataset only what is named moves. It appears whole or not at all. PATH may be NAME@VERSION.
     """
+    from labops.sourceversions import at_version
     from labops.verbs.get import get as verb
     from labops.verbs.get import object_url
 
-    where = opened(url, **source)
+    where, path = at_version(opened(url, **source), path)
     if show_url:
         session.say(object_url(where, path))
         return 0

@@ -202,6 +202,7 @@ class Clone:
         # Under their own names, so that `main~3` means what it means there; nothing is checked out here.
         options = ("--update-head-ok", *shallow)
         self._fetch("+refs/heads/*:refs/heads/*", "+refs/tags/*:refs/tags/*", options=options)
+        self._write("lab-whole", b"")
         if "HEAD" in refs:
             git.run(self.folder, "update-ref", "--no-deref", "HEAD", refs["HEAD"].sha)
 
@@ -223,6 +224,9 @@ class Clone:
     def _by_id(self, rev: str) -> str:
         """A commit that no name leads to: by its full id, else by searching the whole history."""
         try:
+            if self._is_whole:
+                with contextlib.suppress(NotFound):
+                    return self.git.resolve(rev)
             if _SHA.fullmatch(rev) and not self.is_stale:
                 with contextlib.suppress(NotFound):
                     return self._fetch(f"+{rev}:refs/lab/tip")
@@ -236,6 +240,10 @@ class Clone:
                 f"'{shown_url(self.url)}' has no revision '{rev}'", code="unknown-revision", hint=hint, rev=rev
             ) from error
 
+    @property
+    def _is_whole(self) -> bool:
+        return os.path.exists(self._path("lab-whole"))
+
     def _has(self, rev: str) -> bool:
         """True for the id of a commit that was fetched. Asked of a ref: asking for the object would fetch it."""
         return bool(_SHA.fullmatch(rev)) and git.try_run(self.folder, "show-ref", "--verify", "-q", _held(rev))[0] == 0
@@ -246,8 +254,9 @@ class Clone:
         """Fetch by refspecs; the commit that `refs/lab/tip` then names, where one of them leads there."""
         if self.trouble is not None:
             raise self.trouble
-        depth = ("--depth=1",) if options is None else options
-        arguments = ("fetch", "--quiet", "--no-tags", "--no-recurse-submodules", "--no-write-fetch-head", *depth)
+        if options is None:  # a depth would cut off again the history that was fetched before
+            options = () if self._is_whole else ("--depth=1",)
+        arguments = ("fetch", "--quiet", "--no-tags", "--no-recurse-submodules", "--no-write-fetch-head", *options)
         with self._locked():
             run_safe(self.folder, self.url, *arguments, _FILTER, "origin", *refspecs)
             return self.git.resolve("refs/lab/tip") if refspecs[0].endswith(":refs/lab/tip") else ""

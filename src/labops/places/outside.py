@@ -187,6 +187,7 @@ class Prefix:
         self._bucket, self._key, _ = bucket_at(RemoteSettings("url", url, options), "outside", state_dir)
 
     def files(self) -> list[OutsideFile]:
+        """One object where the url is its key, else everything below it."""
         if self._key and not self.url.endswith("/"):
             first = next(iter(self._bucket.list(self._key)), ())
             for row in first:

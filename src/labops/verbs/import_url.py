@@ -48,12 +48,9 @@ def import_url(
     (`unsupported-url`). Nothing is tracked when something could not be had.
     """
     _check(options)
+    state_dir = os.path.join(project.state.folder, "remotes")
     outside = open_url(
-        url,
-        settings=project.settings,
-        fs_config=options.fs_config,
-        base=os.getcwd(),
-        state_dir=os.path.join(project.state.folder, "remotes"),
+        url, settings=project.settings, fs_config=options.fs_config, base=os.getcwd(), state_dir=state_dir
     )
     with arriving(project, dry_run=dry_run):
         arrival = arrive(project, _name(url, options), options.out, force=options.force)

@@ -325,7 +325,6 @@ def test_import_url(twins, web):
         run("update", "w.txt")
         s.write("../ext/e3", b"3\n")
         run("update", "ext", "--no-download")
-        run("update", "sent", "--to-remote")
         run("update", "sent2.dvc")
         run("update", "-R", "s")
         pointers(s)

@@ -199,7 +199,9 @@ def rewritten(
     materialise(project, [Selected(Tracked(item.path, shown, item.file))], is_forced=options.force, dry_run=True)
     dvcfile, text = pointers.read_pointer(project, item.file)
     new: DvcFile = dvcfile._replace(outs=(output,), deps=(dependency,), md5=None)
-    new = new._replace(md5=import_md5(new))
+    # Of an emptied output dvc digests what it held before.
+    digested = new if output.oid is not None else new._replace(outs=(item.output,))
+    new = new._replace(md5=import_md5(digested))
     rendered = render_dvcfile(new, previous=text)
     changed = []
     if rendered != text:

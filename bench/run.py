@@ -13,14 +13,14 @@ from contextlib import ExitStack
 from dataclasses import asdict
 from pathlib import Path
 
-from bench import machine, proof, registry, scenarios
+from bench import machine, proof, registry, reuse, scenarios
 from bench.measure import Sample, run
 from bench.scenarios import NEEDS, Scenario
 from bench.stage import Stage
 from bench.table import render
 from bench.targets import Figures
 
-ALL = scenarios.ALL | registry.ALL | proof.ALL
+ALL = scenarios.ALL | registry.ALL | reuse.ALL | proof.ALL
 RESULTS = machine.ROOT / "bench/results"
 
 

@@ -47,6 +47,18 @@ GROUPS: dict[str, dict[str, Entry]] = {
         "destroy": Entry("upkeep:destroy", "Make a plain git repository of the project; data stays."),
         "doctor": Entry("doctor:doctor", "Check everything that lab needs, line by line."),
     },
+    "Use other repositories": {
+        "list": Entry("reuse:list_", "List what a repository holds: git's files and tracked data."),
+        "get": Entry("reuse:get", "Download a file or folder of a repository."),
+        "import": Entry("imports:import_", "Download it and track it, with where it came from."),
+        "get-url": Entry("reuse:get_url", "Download a file or folder from a url."),
+        "import-url": Entry("imports:import_url", "Download it and track it, with where it came from."),
+        "list-url": Entry("reuse:list_url", "List what is behind a url."),
+        "artifacts": Entry("reuse:artifacts", "Download a named artifact by version or stage."),
+        "update": Entry("imports:update", "Bring imports to what their source holds now."),
+        "freeze": Entry("imports:freeze", "Keep imports or stages from changing by themselves."),
+        "unfreeze": Entry("imports:unfreeze", "Let imports or stages change again."),
+    },
     "Look": {
         "status": Entry("look:status", "Show what differs from the DVC files, or from a remote (-c)."),
         "data": Entry("look:data", "Compare the last commit, the DVC files and the workspace."),
@@ -66,13 +78,11 @@ GROUPS: dict[str, dict[str, Entry]] = {
 
 COMMANDS: dict[str, Entry] = {name: entry for group in GROUPS.values() for name, entry in group.items()}
 
-ALIASES = {"rm": "remove", "mv": "move"}
+ALIASES = {"rm": "remove", "mv": "move", "ls": "list", "ls-url": "list-url"}
 
 LEFT_TO_DVC = frozenset({
-    "artifacts", "dag", "exp", "experiments", "freeze", "get", "get-url",
-    "import", "import-db", "import-url", "list", "list-url", "ls", "ls-url", "machine",
-    "metrics", "params", "plots", "queue", "repro", "run", "stage", "studio",
-    "unfreeze", "update", "dataset", "daemon",
+    "dag", "dataset", "daemon", "exp", "experiments", "import-db", "machine", "metrics", "params", "plots", "queue",
+    "repro", "run", "stage", "studio",
 })  # fmt: skip
 """Commands of dvc that labops does not have (yet): they end in a hint to run dvc itself."""
 

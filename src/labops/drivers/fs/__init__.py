@@ -6,6 +6,7 @@ Every function raises labops errors only: `NotFound`, `AccessDenied`, `NoSpace`,
 
 from labops.drivers.fs.digests import digest, part_tags
 from labops.drivers.fs.durable import (
+    move,
     protect,
     read_bytes,
     read_cache_file,
@@ -38,6 +39,7 @@ from labops.drivers.fs.reading import (
     CHUNK,
     Fingerprint,
     Hashed,
+    appending,
     changed_while_read,
     copy,
     copy_hashing,
@@ -56,6 +58,7 @@ __all__ = [
     "Fingerprint",
     "Hashed",
     "Listing",
+    "appending",
     "changed_while_read",
     "clock_ns",
     "copy",
@@ -72,6 +75,7 @@ __all__ = [
     "make_folder",
     "make_workbench",
     "mode_of",
+    "move",
     "names_in",
     "new_file",
     "part_tags",

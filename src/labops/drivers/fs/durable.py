@@ -164,3 +164,11 @@ def touch(path: str) -> None:
     """Give a file the present time, as an edit would."""
     with translating(path):
         os.utime(path)
+
+
+def move(source: str, target: str) -> None:
+    """Give `source` the name `target`, also across file systems."""
+    import shutil
+
+    with translating(target):
+        shutil.move(source, target)

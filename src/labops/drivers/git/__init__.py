@@ -2,11 +2,12 @@
 
 from labops.drivers.git.asking import identity, installed_hooks, origin, setting, version
 from labops.drivers.git.reach import Found, commits_from, refs, sizes_at, unknown_refs, walk
-from labops.drivers.git.repository import Git, Revision
+from labops.drivers.git.repository import Git, GitFile, Revision
 
 __all__ = [
     "Found",
     "Git",
+    "GitFile",
     "Revision",
     "commits_from",
     "identity",

@@ -294,8 +294,8 @@ def test_places_an_import_cannot_go(lab: Lab, out: str):
     before = files(lab.mine)
     with pytest.raises(LabError):
         import_repo(lab.project, lab.url, "f", ImportOptions(out=out))
-    assert {path: data for path, data in files(lab.mine).items() if "/tmp/" not in path} == {
-        path: data for path, data in before.items() if "/tmp/" not in path
+    assert {path: data for path, data in files(lab.mine).items() if ".dvc/tmp/" not in path} == {
+        path: data for path, data in before.items() if ".dvc/tmp/" not in path
     }
 
 

@@ -68,7 +68,7 @@ _RULES = (
     _rule(r"protected branch|not allowed to push", AccessDenied, "git-protected-branch",
           "the git server protects this branch from direct pushes",
           "push a branch of your own and ask for a merge: git switch -c NAME && git push -u origin HEAD"),
-    _rule(r"branch is currently checked out", Conflict, "git-push-refused",
+    _rule(r"branch is currently checked out", Conflict, "git-push-to-checkout",
           "the git remote is somebody's working copy, with this very branch checked out",
           "push to a bare repository: git clone --bare FOLDER FOLDER.git"),
     _rule(r"\[rejected\].*(fetch first|non-fast-forward|stale)|updates were rejected because the (tip|remote)",

@@ -28,6 +28,7 @@ from labops.planning.select import select
 from labops.settings import find_root, ignore_private_files, load_settings
 
 if TYPE_CHECKING:
+    from labops.history import History
     from labops.places.remote import Remote
 
 
@@ -50,6 +51,7 @@ class Project:
         self.state = State(os.path.join(self.dvc_dir, "tmp", "lab"), is_looking=is_looking)
         self._wait_for_lock = wait_for_lock
         self._on_wait = on_wait
+        self._history: History | None = None
 
     @classmethod
     def find(
@@ -108,6 +110,21 @@ class Project:
             return ""
         inside = os.path.relpath(os.path.realpath(self.root), os.path.realpath(self.git.root))
         return "" if inside == "." else inside.replace(os.sep, "/") + "/"
+
+    @property
+    def history(self) -> History:
+        """The versions of everything in the history of HEAD, read again only when HEAD has moved."""
+        from labops.history import History
+
+        if self.git is None:
+            raise InvalidInput(
+                "versions are read from git, and this project has none",
+                code="no-git",
+                hint="lab init, without --no-scm",
+            )
+        if self._history is None or self._history.head != self.git.head():
+            self._history = History(self.git, self.git_prefix)
+        return self._history
 
     @functools.cached_property
     def workspace(self) -> Workspace:

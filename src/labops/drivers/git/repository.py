@@ -35,6 +35,13 @@ class Revision(NamedTuple):
     names: tuple[str, ...]
 
 
+class GitFile(NamedTuple):
+    """One file of a commit: git's mode (`100644`, `100755`, or `120000` for a symbolic link) and its blob."""
+
+    mode: str
+    sha: str
+
+
 _UNREACHABLE_PATH = re.compile(
     r"pathspec '(?P<a>.*)' is (?:beyond a symbolic link|in submodule)|: '(?P<b>.*)' is outside repository",
     re.IGNORECASE | re.DOTALL,
@@ -211,13 +218,27 @@ class Git:
 
     def files_at(self, rev: str, suffixes: tuple[str, ...] = ("",)) -> dict[str, str]:
         """Path → blob id of the regular files at `rev` whose path ends with one of `suffixes`."""
-        files: dict[str, str] = {}
+        rows = self.rows_at(rev).items()
+        return {path: row.sha for path, row in rows if row.mode != "120000" and path.endswith(suffixes)}
+
+    def rows_at(self, rev: str) -> dict[str, GitFile]:
+        """Path → file for everything at `rev` but submodules, symbolic links included."""
+        files: dict[str, GitFile] = {}
         for row in git.names(self.root, "ls-tree", "-r", "-z", "--full-tree", rev):
             facts, _, path = row.partition("\t")
             mode, kind, sha = facts.split(" ")
-            if kind == "blob" and mode != "120000" and path.endswith(suffixes):
-                files[path] = sha
+            if kind == "blob":
+                files[path] = GitFile(mode, sha)
         return files
+
+    def sizes(self, ids: Sequence[str]) -> dict[str, int]:
+        """Blob id → bytes, by one call; absent blobs are left out."""
+        if not ids:
+            return {}
+        stdin = "".join(f"{sha}\n" for sha in ids).encode("ascii")
+        lines = git.run(self.root, "cat-file", "--batch-check=%(objectname) %(objectsize)", stdin=stdin).splitlines()
+        rows = (line.decode("ascii", "replace").split(" ") for line in lines)
+        return {row[0]: int(row[1]) for row in rows if len(row) == 2 and row[1].isdigit()}
 
     def read_blobs(self, ids: Iterable[str]) -> Iterator[tuple[str, bytes]]:
         """(id, content) in the order asked, through one process however many there are.

@@ -82,7 +82,7 @@ class SourcePlaces:
         """The bytes of a small object (a listing), from this machine or the remote; hashed."""
         hash_name = HashName.MD5 if is_tree_oid(oid) else item.output.hash_name
         caches = [self._kept] if is_tree_oid(oid) else []
-        for cache in [*caches, *self._caches(item)]:
+        for cache in [*caches, *self.caches(item)]:
             with contextlib.suppress(LabError):
                 data = fs.read_bytes(cache.path(oid), limit=_LISTING_LIMIT)
                 if fs.hash_bytes(data, hash_name) == oid[:32]:
@@ -123,7 +123,7 @@ class SourcePlaces:
 
     def _obtain(self, want: Want, target: str) -> int:
         oid, hash_name = want.entry.oid, want.tracked.output.hash_name
-        places = [cache.path(oid) for cache in self._caches(want.tracked)]
+        places = [cache.path(oid) for cache in self.caches(want.tracked)]
         if self.is_local:
             places.insert(0, os.path.join(self.root, want.path))
         for place in places:
@@ -174,7 +174,7 @@ class SourcePlaces:
         inside = "files/md5/" if item.output.hash_name is HashName.MD5 else ""
         return f"{remote.url.rstrip('/')}/{inside}{oid[:2]}/{oid[2:]}"
 
-    def _caches(self, item: Tracked) -> list[Cache]:
+    def caches(self, item: Tracked) -> list[Cache]:
         """The source's cache, where the source is on this machine."""
         if not self.is_local:
             return []

@@ -1,0 +1,232 @@
+"""The shelf: where the objects of a source lie on this machine, and folders that hold one version of a dataset.
+
+Objects go into the cache of the project they belong to, as `lab fetch` would put them there; where there is none,
+or one that this member may only read, into the member's own cache (`~/.cache/labops/sources/objects`).
+"""
+
+from __future__ import annotations
+
+import functools
+import os
+import posixpath
+import threading
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import replace
+
+from labops.drivers import fs
+from labops.errors import Conflict, Corrupt, LabError
+from labops.formats.dvcconfig import ConfigLevel, merge_config
+from labops.formats.dvcfile import render_dvcfile
+from labops.materialise import materialise
+from labops.model import (
+    HERE,
+    DvcFile,
+    Entry,
+    HashName,
+    Oid,
+    OnEvent,
+    Outcome,
+    RelPath,
+    Selected,
+    Tracked,
+    ignore,
+)
+from labops.places.cache import Cache
+from labops.project import Project
+from labops.source import Source, Want
+from labops.sourcesettings import cache_folder
+from labops.survey import survey
+
+Fetch = Callable[[Sequence[Want], Cache], None]
+"""Brings objects into a cache, or raises what prevents it."""
+
+_LINKS = "hardlink,symlink,copy"
+"""Of the files in a folder of ours: the first two cost neither time nor room, and cannot be written to."""
+
+
+class TreeIndex:
+    """The entries of a tree by folder and name, so that one of a million is found at once."""
+
+    def __init__(self, entries: Iterable[Entry]) -> None:
+        self._folders: dict[str, dict[str, Entry | None]] = {HERE: {}}
+        for entry in entries:
+            folder, name = posixpath.split(entry.path)
+            self._folder(folder)[name] = entry
+
+    def _folder(self, path: str) -> dict[str, Entry | None]:
+        found = self._folders.get(path)
+        if found is None:
+            found = self._folders[path] = {}
+            parent, name = posixpath.split(path)
+            self._folder(parent).setdefault(name, None)
+        return found
+
+    def get(self, path: str) -> Entry | Mapping[str, Entry | None] | None:
+        """The file at `path`, or the names in the folder there (None for folders), or None."""
+        folder, name = posixpath.split(path)
+        entry = self._folders.get(folder, {}).get(name)
+        return entry if entry is not None else self._folders.get(path)
+
+    def folder(self, path: str) -> Mapping[str, Entry | None]:
+        """The names in a folder: its files with their entries, its folders with None."""
+        return self._folders.get(path, {})
+
+
+class Shelf:
+    """The objects of one source. Thread-safe, and safe beside other processes."""
+
+    def __init__(self, source: Source, fetch: Fetch | None = None) -> None:
+        self.source = source
+        self._fetch = fetch or self._bring
+        self._lock = threading.Lock()
+        self._placed: dict[str, fs.Fingerprint] = {}
+
+    @functools.lru_cache(maxsize=4)  # noqa: B019 - lives as long as its source
+    def _kept(self, hash_name: HashName) -> Cache:
+        return Cache(os.path.join(cache_folder(), "objects"), hash_name)
+
+    def caches(self, item: Tracked) -> list[Cache]:
+        """The caches that may hold objects of `item`, the one that new ones go to last."""
+        own = self.source.places.caches(item)
+        return own if own and _is_writable(own[0].root) else [*own, self._kept(item.output.hash_name)]
+
+    # -- objects --------------------------------------------------------------------------------------
+
+    def object_path(self, item: Tracked, entry: Entry) -> str:
+        """Where a verified object lies on this machine, fetched if it was not there; raises what prevents that."""
+        caches = self.caches(item)
+        for cache in caches:
+            if not _lacking(cache, [entry.oid]):
+                return cache.path(entry.oid)
+        self._fetch([Want(item, entry)], caches[-1])
+        return caches[-1].path(entry.oid)
+
+    def fetch(self, item: Tracked, entries: Sequence[Entry], *, on_event: OnEvent = ignore) -> Cache:
+        """A cache that holds all of `entries`, verified; what none has is fetched. Raises the first error."""
+        caches = self.caches(item)
+        lacking: set[Oid] = set()
+        for cache in caches:
+            lacking = _lacking(cache, [entry.oid for entry in entries])
+            if not lacking:
+                return cache
+        wants = [Want(item, entry) for entry in entries if entry.oid in lacking]
+        if self._fetch == self._bring:
+            self._bring(wants, caches[-1], on_event=on_event)
+        else:
+            self._fetch(wants, caches[-1])
+        return caches[-1]
+
+    def _bring(self, wants: Sequence[Want], cache: Cache, *, on_event: OnEvent = ignore) -> None:
+        with cache.batch() as batch:
+            outcomes = self.source.bring(wants, batch, on_event=on_event)
+        _raise_first(outcomes)
+
+    # -- folders that hold a version ------------------------------------------------------------------
+
+    def place(self, item: Tracked, inside: RelPath, entries: Sequence[Entry], *, on_event: OnEvent = ignore) -> str:
+        """The path of a read-only file or folder that holds just `entries`: those of `item` at or below `inside`.
+
+        Made of links into a cache, in a folder named after the oid, where it is found the next time. Several
+        processes may ask at once: one makes it, the others wait. Raises the first error.
+        """
+        oid = item.output.oid
+        assert oid is not None
+        folder = os.path.join(self._versions_folder(), oid.removesuffix(".dir"))
+        path = os.path.join(folder, posixpath.basename(item.path), inside) if inside else ""
+        if path and self._is_placed(path):
+            return path
+        selected = Selected(item, (inside,) if inside else ())
+        for attempt in (1, 2):
+            cache = self.fetch(item, entries, on_event=on_event)
+            self.keep_listing(item, cache)
+            try:
+                made = _make(folder, selected, cache, on_event)
+            except Corrupt:  # it is in quarantine now, so that a good one is fetched
+                if attempt == 2:
+                    raise
+            else:
+                break
+        if path:
+            with self._lock:
+                self._placed[path] = fs.stat(path)
+        return path or made
+
+    def _is_placed(self, path: str) -> bool:
+        """True for a single file that this process has put there, and that nobody has touched since."""
+        with self._lock:
+            known = self._placed.get(path)
+        try:
+            return known is not None and fs.stat(path) == known
+        except LabError:
+            return False
+
+    def keep_listing(self, item: Tracked, cache: Cache) -> None:
+        """The listing where `materialise` looks for it."""
+        from labops.formats.dirfile import render_tree
+
+        oid = item.output.oid
+        assert oid is not None
+        if oid.endswith(".dir") and cache.missing([oid]):
+            data = render_tree(self.source.listing(item).entries)
+            if fs.hash_bytes(data) == oid[:32]:
+                with cache.batch() as batch:
+                    batch.store_bytes(oid, data)
+
+    def _versions_folder(self) -> str:
+        here = self.source.places.here("") if self.source.is_local else None
+        if here is not None and _is_writable(here.state.folder):
+            return os.path.join(here.state.folder, "versions")
+        return os.path.join(cache_folder(), "versions")
+
+
+def _make(folder: str, selected: Selected, cache: Cache, on_event: OnEvent) -> str:
+    """Make `folder` a small project that holds the output at `selected`, from objects that `cache` has; its path."""
+    item = selected.tracked
+    name = posixpath.basename(item.path)
+    output = item.output._replace(path=name, remote=None)
+    inside = replace(item, path=name, file=f"{name}.dvc", output=output, stage="", is_repo_import=False, deps=())
+    dvc_dir = os.path.join(folder, ".dvc")
+    fs.make_folder(os.path.join(dvc_dir, "tmp"))
+    level = ConfigLevel({"core": {"no_scm": "true"}, "cache": {"dir": cache.root, "type": _LINKS}})
+    settings = merge_config([(level, dvc_dir)], home=os.path.expanduser("~"))
+    project = Project(folder, settings, wait_for_lock=True)
+    with project.lock():
+        pointer = os.path.join(folder, inside.file)
+        if not os.path.exists(pointer):  # the data is not searched for projects, then
+            fs.write_atomic(pointer, render_dvcfile(DvcFile(outs=(output,))).encode())
+        if not selected.is_whole or survey(project, name, output.hash_name, on_event=on_event).oid != output.oid:
+            done = materialise(project, [selected._replace(tracked=inside)], is_forced=True, on_event=on_event)
+            _raise_first(done.outcomes)
+            if done.warnings:
+                raise Corrupt(done.warnings[0], code="corrupt-object", hint="fetch it again: lab fetch")
+    return os.path.join(folder, name)
+
+
+def _lacking(cache: Cache, oids: Sequence[Oid]) -> set[Oid]:
+    """Those that `cache` does not have, or has badly: then they are in quarantine."""
+    absent = cache.missing(oids)
+    doubtful = cache.unverified(oid for oid in oids if oid not in absent)
+    for oid in doubtful:
+        try:
+            cache.verify(oid)
+        except (Corrupt, Conflict):
+            absent.add(oid)
+    if doubtful:
+        cache.save()
+    return absent
+
+
+def _is_writable(path: str) -> bool:
+    """True when this member can make files in the folder, or make the folder."""
+    while not os.path.isdir(path):
+        parent = os.path.dirname(path)
+        if parent == path:
+            return False
+        path = parent
+    return os.access(path, os.W_OK | os.X_OK)
+
+
+def _raise_first(outcomes: Iterable[Outcome]) -> None:
+    for outcome in outcomes:
+        if outcome.error is not None:
+            raise outcome.error

@@ -157,7 +157,10 @@ class SourcePlaces:
     def remote(self, item: Tracked, name: str | None = None) -> Remote:
         """Where an output's objects lie: its own remote, the default one, or the local cache where there is none."""
         project = self._project(self._owner(item))
-        chosen = name or self._overrides.remote or item.output.remote or project.settings.core_remote
+        return project.remote(name or self._remote_name(item, project), item.output.hash_name)
+
+    def _remote_name(self, item: Tracked, project: Project) -> str:
+        chosen = self._overrides.remote or item.output.remote or project.settings.core_remote
         if chosen is None:
             if project.settings.remotes.get(UPSTREAM) is None:
                 raise InvalidInput(
@@ -166,13 +169,14 @@ class SourcePlaces:
                     hint="name one of its remotes with --remote, or give one: --remote NAME --remote-config url=URL",
                 )
             chosen = UPSTREAM
-        return project.remote(chosen, item.output.hash_name)
+        return chosen
 
     def object_url(self, item: Tracked, oid: Oid) -> str:
-        """Where the object lies on the remote; whether it does is not asked."""
-        remote = self.remote(item)
+        """Where the object lies on the remote; neither that it does nor who may look is asked."""
+        project = self._project(self._owner(item))
+        settings = project.remote_settings(self._remote_name(item, project))
         inside = "files/md5/" if item.output.hash_name is HashName.MD5 else ""
-        return f"{remote.url.rstrip('/')}/{inside}{oid[:2]}/{oid[2:]}"
+        return f"{settings.url.rstrip('/')}/{inside}{oid[:2]}/{oid[2:]}"
 
     def caches(self, item: Tracked) -> list[Cache]:
         """The source's cache, where the source is on this machine."""

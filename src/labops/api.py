@@ -294,15 +294,19 @@ def get_url(
 
     Whether they are there is not asked. Raises `NotFound` (`not-tracked`) for what is not tracked.
     """
-    reader, row = _Where(repo, rev, remote, config, remote_config).find(path, version)
+    absent = NotFound(
+        f"'{path}' is not tracked, so it lies on no remote",
+        code="not-tracked",
+        hint="see what is: lab list -R --dvc-only",
+        path=path,
+    )
+    try:
+        reader, row = _Where(repo, rev, remote, config, remote_config).find(path, version)
+    except MissingPath as error:
+        raise absent from error
     stored = reader.stored(row)
     if stored is None or stored.oid is None or stored.tracked is None:
-        raise NotFound(
-            f"'{path}' is not tracked, so it lies on no remote",
-            code="not-tracked",
-            hint="see what is: lab list -R --dvc-only",
-            path=path,
-        )
+        raise absent
     return reader.source.places.object_url(stored.tracked, stored.oid)
 
 

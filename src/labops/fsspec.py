@@ -93,8 +93,10 @@ class LabFileSystem(AbstractFileSystem):  # type: ignore[misc] # fsspec has no t
     def _strip_protocol(cls, path: Any) -> Any:
         if isinstance(path, list):
             return [cls._strip_protocol(one) for one in path]
-        text = os.fspath(path).removeprefix("lab://").rstrip("/")
-        return text.lstrip("/") if not cls.root_marker else text or cls.root_marker
+        text = os.fspath(path).removeprefix("lab://")
+        if not cls.root_marker:
+            return text.strip("/")
+        return text.rstrip("/") or text[:1]
 
     def _find(self, path: str) -> Row:
         reader = self.reader
@@ -261,6 +263,10 @@ class DVCFileSystem(LabFileSystem):
 
     def _inside(self, reader: Reader, path: str) -> str:
         return path if path.startswith("/") else reader.inside(path)
+
+    def find(self, path: str, *words: Any, **options: Any) -> Any:
+        """Every file below `path`; of the whole repository as absolute paths."""
+        return super().find(path or "/", *words, **options)
 
     def _info(self, row: Row, name: str) -> dict[str, Any]:
         info = super()._info(row, name)

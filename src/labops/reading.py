@@ -326,6 +326,8 @@ class Reader:
         with self._lock:
             if oid not in self._indexes:
                 self._indexes[oid] = TreeIndex(self.entries(item))
+                if self.source.is_local:  # as `lab fetch` does; of other repositories the source keeps them
+                    self.shelf.keep_listing(item)
             return self._indexes[oid]
 
     # -- bytes ----------------------------------------------------------------------------------------

@@ -160,10 +160,11 @@ class Shelf:
         except LabError:
             return False
 
-    def keep_listing(self, item: Tracked, cache: Cache) -> None:
-        """The listing where `materialise` looks for it."""
+    def keep_listing(self, item: Tracked, cache: Cache | None = None) -> None:
+        """The listing of an output into `cache` (default: the one that new objects go to), where it lacks it."""
         from labops.formats.dirfile import render_tree
 
+        cache = cache or self.caches(item)[-1]
         oid = item.output.oid
         assert oid is not None
         if oid.endswith(".dir") and cache.missing([oid]):

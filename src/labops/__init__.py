@@ -21,25 +21,24 @@ __version__ = "0.1.0"
 
 __all__ = ["Dataset", "filesystem", "open", "read", "require"]
 
-_HOMES = {
-    "Dataset": "labops.datasets",
-    "filesystem": "labops.api",
-    "open": "labops.api",
-    "read": "labops.api",
-    "require": "labops.datasets",
-}
+if not TYPE_CHECKING:
+    _HOMES = {
+        "Dataset": "labops.datasets",
+        "filesystem": "labops.api",
+        "open": "labops.api",
+        "read": "labops.api",
+        "require": "labops.datasets",
+    }
 
+    def __getattr__(name):
+        home = _HOMES.get(name)
+        if home is None:
+            raise AttributeError(f"module 'labops' has no attribute '{name}'")
+        import importlib
 
-def __getattr__(name: str) -> object:
-    home = _HOMES.get(name)
-    if home is None:
-        raise AttributeError(f"module 'labops' has no attribute '{name}'")
-    import importlib
+        value = getattr(importlib.import_module(home), name)
+        globals()[name] = value
+        return value
 
-    value = getattr(importlib.import_module(home), name)
-    globals()[name] = value
-    return value
-
-
-def __dir__() -> list[str]:
-    return sorted({*globals(), *_HOMES})
+    def __dir__():
+        return sorted({*globals(), *_HOMES})

@@ -9,18 +9,21 @@ from __future__ import annotations
 import contextlib
 import os
 import re
+import sys
 import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 from labops.drivers import fs
 from labops.drivers.git import Git
 from labops.drivers.git.cloning import is_url
+from labops.drivers.interpreter import Helper
 from labops.errors import InvalidInput, LabError
+from labops.model import Tracked
 from labops.reading import Reader
 from labops.settings import find_root
-from labops.source import forget_clones, open_source
+from labops.source import Want, forget_clones, open_source
 
 FRESH_SECONDS = 60.0
 """How long the answer of a repository elsewhere holds."""
@@ -31,6 +34,16 @@ _GIT_TRACES = ("HEAD", "logs/HEAD", "packed-refs", "refs/tags")
 """What git writes when HEAD moves or a tag is made: versions are counted anew then."""
 
 Options = Mapping[str, object]
+
+
+class Recipe(NamedTuple):
+    """What opens a repository in another process."""
+
+    place: str
+    rev: str | None
+    remote: str | None
+    config: str | Options | None
+    remote_config: Mapping[str, str] | None
 
 
 class _Open(NamedTuple):
@@ -64,7 +77,8 @@ def open_reader(
             if is_url(place) and found is not None:
                 forget_clones()
             source = open_source(place, rev, config=config, remote=remote, remote_config=remote_config)
-            reader = Reader(source)
+            recipe = Recipe(place, rev if source.is_local else source.commit, remote, config, remote_config)
+            reader = Reader(source, _Elsewhere(recipe) if _is_forked else None)
             found = _open[key] = _Open(reader, time.monotonic(), _stamp(reader))
             if rev is None and not source.is_local:  # whoever keeps the commit finds it open
                 _open[place, source.commit, *key[2:]] = found
@@ -74,10 +88,10 @@ def open_reader(
 def repo_place(repo: str | None) -> str:
     """`repo` as it can be given to another process: a url as it is, for a path the project's root."""
     text = os.fspath(repo) if repo else "."
-    if is_url(text):
+    if is_url(text) or text.startswith("-"):
         return text
     place = os.path.abspath(os.path.expanduser(text))
-    return find_root(place) or place
+    return (find_root(place) if os.path.isdir(place) else None) or place
 
 
 def ref_names(reader: Reader) -> list[str]:
@@ -143,10 +157,44 @@ def _look(path: str) -> fs.Fingerprint | None:
     return None
 
 
+# -- children of fork ---------------------------------------------------------------------------------
+
+
+class _Elsewhere:
+    """The remotes of one repository, talked to by a helper process."""
+
+    def __init__(self, recipe: Recipe) -> None:
+        self._recipe = recipe
+
+    def fetch(self, wants: Sequence[Want]) -> None:
+        _helper.ask((self._recipe, tuple(wants)))
+
+    def listing(self, item: Tracked) -> None:
+        _helper.ask((self._recipe, item))
+
+
+def serve(request: tuple[Recipe, tuple[Want, ...] | Tracked]) -> None:
+    """The helper's side: do what `_Elsewhere` asks for."""
+    recipe, wanted = request
+    place, rev, remote, config, remote_config = recipe
+    reader = open_reader(place, rev, remote=remote, config=config, remote_config=remote_config)
+    if isinstance(wanted, Tracked):
+        reader.entries(wanted)
+    else:
+        reader.shelf.bring(wanted)
+
+
+_helper = Helper("labops.readers:serve")
+_is_forked = False
+"""True in a child of a process that had loaded a cloud library, whose threads are not in the child."""
+
+
 def _after_fork() -> None:
-    """Locks that another thread held, connections and threads of libraries do not work in the child."""
-    global _lock
+    """Locks that another thread held, connections and the threads of libraries do not work in the child."""
+    global _lock, _helper, _is_forked
     _lock = threading.RLock()
+    _helper = Helper("labops.readers:serve")
+    _is_forked = _is_forked or "obstore" in sys.modules
     _open.clear()
 
 

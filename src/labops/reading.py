@@ -14,7 +14,7 @@ import os
 import posixpath
 import threading
 from collections.abc import Iterator, Sequence
-from typing import BinaryIO, NamedTuple
+from typing import BinaryIO, NamedTuple, Protocol
 
 from labops.drivers import fs
 from labops.errors import InvalidInput, NotFound
@@ -22,7 +22,7 @@ from labops.formats.reference import parse_reference
 from labops.history import History, Version
 from labops.model import HERE, Entry, Oid, RelPath, Tracked, is_tree_oid, parse_relpath
 from labops.shelf import Shelf, TreeIndex
-from labops.source import Source
+from labops.source import Source, Want
 from labops.sourcefiles import PRIVATE, PlainFile, escapes
 
 
@@ -66,6 +66,18 @@ class Row(NamedTuple):
         return posixpath.basename(self.path)
 
 
+class Elsewhere(Protocol):
+    """Another process that talks to remotes in place of this one; what it gets is in a cache then."""
+
+    def fetch(self, wants: Sequence[Want]) -> None:
+        """Bring objects of one output."""
+        ...
+
+    def listing(self, item: Tracked) -> None:
+        """Bring the listing of an output."""
+        ...
+
+
 class Reader:
     """One repository at one revision, for reading. Thread-safe; raises labops errors only.
 
@@ -74,13 +86,14 @@ class Reader:
     local repository is read as it is right now.
     """
 
-    def __init__(self, source: Source) -> None:
+    def __init__(self, source: Source, elsewhere: Elsewhere | None = None) -> None:
         self.source = source
+        self._elsewhere = elsewhere
         self._lock = threading.RLock()
         self._indexes: dict[Oid, TreeIndex] = {}
         self._versions: dict[tuple[str, str], Version] = {}
         self._history: History | None = None
-        self.shelf = Shelf(source)
+        self.shelf = Shelf(source, elsewhere.fetch if elsewhere else None)
 
     def __repr__(self) -> str:
         return f"Reader({self.source!r})"
@@ -308,7 +321,12 @@ class Reader:
 
     def entries(self, item: Tracked) -> Sequence[Entry]:
         """The files of an output."""
-        return self.source.listing(item).entries
+        if self._elsewhere is not None:
+            self._elsewhere.listing(item)
+        found = self.source.listing(item).entries
+        if self.source.is_local:  # as `lab fetch` does; of other repositories the source keeps them
+            self.shelf.keep_listing(item)
+        return found
 
     def entries_below(self, item: Tracked, inside: RelPath) -> Sequence[Entry]:
         """Those at or below `inside`; of one file found at once, however large the output is."""
@@ -326,8 +344,6 @@ class Reader:
         with self._lock:
             if oid not in self._indexes:
                 self._indexes[oid] = TreeIndex(self.entries(item))
-                if self.source.is_local:  # as `lab fetch` does; of other repositories the source keeps them
-                    self.shelf.keep_listing(item)
             return self._indexes[oid]
 
     # -- bytes ----------------------------------------------------------------------------------------

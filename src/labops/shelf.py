@@ -37,8 +37,8 @@ from labops.source import Source, Want
 from labops.sourcesettings import cache_folder
 from labops.survey import survey
 
-Fetch = Callable[[Sequence[Want], Cache], None]
-"""Brings objects into a cache, or raises what prevents it."""
+Fetch = Callable[[Sequence[Want]], None]
+"""Brings objects into the cache that is the last of `Shelf.caches`, or raises what prevents it."""
 
 _LINKS = "hardlink,symlink,copy"
 """Of the files in a folder of ours: the first two cost neither time nor room, and cannot be written to."""
@@ -73,11 +73,11 @@ class TreeIndex:
 
 
 class Shelf:
-    """The objects of one source. Thread-safe, and safe beside other processes."""
+    """The objects of one source. Thread-safe, and safe beside other processes. `fetch` takes the place of `bring`."""
 
     def __init__(self, source: Source, fetch: Fetch | None = None) -> None:
         self.source = source
-        self._fetch = fetch or self._bring
+        self._fetch = fetch
         self._lock = threading.Lock()
         self._placed: dict[str, fs.Fingerprint] = {}
 
@@ -98,7 +98,7 @@ class Shelf:
         for cache in caches:
             if not _lacking(cache, [entry.oid]):
                 return cache.path(entry.oid)
-        self._fetch([Want(item, entry)], caches[-1])
+        self.bring([Want(item, entry)])
         return caches[-1].path(entry.oid)
 
     def fetch(self, item: Tracked, entries: Sequence[Entry], *, on_event: OnEvent = ignore) -> Cache:
@@ -110,14 +110,15 @@ class Shelf:
             if not lacking:
                 return cache
         wants = [Want(item, entry) for entry in entries if entry.oid in lacking]
-        if self._fetch == self._bring:
-            self._bring(wants, caches[-1], on_event=on_event)
-        else:
-            self._fetch(wants, caches[-1])
+        self.bring(wants, on_event=on_event)
         return caches[-1]
 
-    def _bring(self, wants: Sequence[Want], cache: Cache, *, on_event: OnEvent = ignore) -> None:
-        with cache.batch() as batch:
+    def bring(self, wants: Sequence[Want], *, on_event: OnEvent = ignore) -> None:
+        """Objects of one output into the cache that new ones go to; raises the first error."""
+        if self._fetch is not None:
+            self._fetch(wants)
+            return
+        with self.caches(wants[0].tracked)[-1].batch() as batch:
             outcomes = self.source.bring(wants, batch, on_event=on_event)
         _raise_first(outcomes)
 

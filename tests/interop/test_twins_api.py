@@ -1,4 +1,4 @@
-"""The Python api: the same snippets, run with `dvc.api` by the real dvc and with `labops.api`, give the same results."""
+"""The Python api: the same snippets give the same results with the real `dvc.api` and with `labops.api`."""
 
 from __future__ import annotations
 

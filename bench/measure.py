@@ -25,13 +25,15 @@ _EVENT = struct.Struct("iIII")
 class Command:
     """What is timed: a command line and the folder it runs in.
 
-    `watch` is a folder whose opened files are counted, `through` a proxy that counts requests.
+    `watch` is a folder whose opened files are counted, `through` a proxy that counts requests, `git_trace` a
+    file in which git notes its processes, which are counted.
     """
 
     argv: Sequence[str]
     cwd: Path
     watch: Path | None = None
     through: Proxy | None = None
+    git_trace: Path | None = None
 
 
 @dataclass(frozen=True)
@@ -53,10 +55,15 @@ def run(command: Command, env: Mapping[str, str]) -> Sample:
     os.sync()
     if command.through:
         command.through.asked.clear()
+    if command.git_trace:
+        command.git_trace.unlink(missing_ok=True)
+        env = {**env, "GIT_TRACE2": str(command.git_trace)}
     watching = files_opened(command.watch) if command.watch else nullcontext(set[str]())
     with watching as opened:
         sample = _time(command, env)
     counts = {"opened": len(opened)} if command.watch else {}
+    if command.git_trace:
+        counts = {**counts, "git": command.git_trace.read_text().count(" start ")}
     if command.through:
         requests = command.through.counts()
         counts = {**counts, "requests": requests.total(), **requests}

@@ -13,13 +13,14 @@ from contextlib import ExitStack
 from dataclasses import asdict
 from pathlib import Path
 
-from bench import machine
+from bench import machine, registry, scenarios
 from bench.measure import Sample, run
-from bench.scenarios import ALL, NEEDS, Scenario
+from bench.scenarios import NEEDS, Scenario
 from bench.stage import Stage
 from bench.table import render
 from bench.targets import Figures
 
+ALL = scenarios.ALL | registry.ALL
 RESULTS = machine.ROOT / "bench/results"
 
 

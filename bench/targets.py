@@ -18,6 +18,7 @@ METRICS = {
     "rss_mb": "peak memory",
     "opened": "files opened",
     "requests": "requests",
+    "git": "git processes",
 }
 
 
@@ -65,11 +66,11 @@ class Limit:
     at_most: float
 
     def words(self) -> str:
-        unit = " MB" if self.metric == "rss_mb" else ""
+        unit = {"rss_mb": " MB", "wall_s": " s"}.get(self.metric, "")
         return f"{METRICS.get(self.metric, self.metric)} of {self.side} ≤ {self.at_most:g}{unit}"
 
     def judge(self, figures: Figures) -> tuple[str, bool] | None:
         if self.side not in figures:
             return None
         found = median(figures[self.side], self.metric)
-        return f"{found:.0f}", found <= self.at_most
+        return f"{found:.3g}" if self.metric == "wall_s" else f"{found:.0f}", found <= self.at_most

@@ -98,10 +98,10 @@ class History:
     files that could not be read, and that count as absent.
     """
 
-    def __init__(self, git: Git, prefix: str = "") -> None:
+    def __init__(self, git: Git, prefix: str = "", *, head: str | None = None) -> None:
         self.git = git
         self.prefix = prefix
-        self.head = git.head()
+        self.head = head or git.head()
         self._records = Records(git, prefix)
         self._pasts: dict[str, list[_Event]] = {}
         self._versions: dict[str, tuple[Version, ...]] = {}
@@ -113,8 +113,10 @@ class History:
     @functools.cached_property
     def commits(self) -> list[git_history.Commit]:
         """All of them, in the order in which versions are counted."""
+        if self.head is None:
+            return []
         patterns = [f":(glob){_escaped(self.prefix)}{pattern}" for pattern in _PATTERNS]
-        return git_history.read_commits(self.git, patterns)
+        return git_history.read_commits(self.git, patterns, self.head)
 
     @functools.cached_property
     def tags(self) -> list[git_history.Tag]:
@@ -188,14 +190,30 @@ class History:
             is_repo_import=item.is_repo_import,
         )
 
+    def forget_tags(self) -> None:
+        """A tag came or went: read them again when next asked."""
+        for name in ("tags", "_tags_at"):
+            self.__dict__.pop(name, None)
+        self._versions.clear()
+
     def tag_name(self, path: str, tag: str) -> str:
         """The git tag that names a version of `path`; in a project in a sub-folder with that folder's name."""
         return f"{self.prefix}{path}@{tag}"
 
     def _tags_of(self, path: str, sha: str) -> tuple[str, ...]:
-        own = self.tag_name(path, "")
         names = self._tags_at.get(sha, ())
-        return tuple(name.removeprefix(own) for name in names if name.startswith(own) or "@" not in name)
+        own = {self.tag_name(name, "") for name in self._names(path)}
+        labels = (self._label(name, own) for name in names)
+        return tuple(label for label in labels if label)
+
+    def _label(self, name: str, own: Iterable[str]) -> str:
+        """A tag as people say it behind `NAME@`; empty for one that belongs to another dataset."""
+        prefix, at, label = name.rpartition("@")
+        return label if at and prefix + at in own else "" if at else name
+
+    def _names(self, path: str) -> list[str]:
+        """`path` and what it was called before."""
+        return list(dict.fromkeys([path, *(event.path for event in reversed(self._past(path)))]))
 
     @functools.cached_property
     def _tags_at(self) -> dict[str, list[str]]:
@@ -251,15 +269,15 @@ class History:
     def find(self, path: str, text: str) -> Version:
         """See `find_version`."""
         versions = self.versions(path)
-        commit = next((tag.commit for tag in self.tags if tag.name == self.tag_name(path, text)), None)
+        tags = {tag.name: tag.commit for tag in self.tags}
+        commit = next((tags[name] for name in self._tag_names(path, text) if name in tags), None)
         if commit is not None:
             return self.at(path, commit)
         number = _NUMBER.fullmatch(text)
         if number and 0 < int(number[1]) <= len(versions) and versions[0].number:
             return versions[int(number[1]) - 1]
-        commit = next((tag.commit for tag in self.tags if tag.name == text), None)
-        if commit is not None:
-            return self.at(path, commit)
+        if text in tags:
+            return self.at(path, tags[text])
         if _DATE.fullmatch(text):
             return self._of_day(path, text)
         try:
@@ -268,6 +286,9 @@ class History:
             if error.code != "unknown-revision":
                 raise
             raise self._unknown(path, text) from error
+
+    def _tag_names(self, path: str, text: str) -> list[str]:
+        return [self.tag_name(name, text) for name in self._names(path)]
 
     def _of_day(self, path: str, text: str) -> Version:
         import datetime as dt

@@ -10,7 +10,21 @@ from labops import transfer
 from labops.drivers import fs
 from labops.errors import Conflict, Corrupt, InvalidInput, LabError, NotFound
 from labops.formats.statefile import pack_fingerprint
-from labops.model import Action, Entry, Oid, OnEvent, Outcome, Plan, RelPath, Result, Selected, Step, Tree, ignore
+from labops.model import (
+    Action,
+    Entry,
+    HashName,
+    Oid,
+    OnEvent,
+    Outcome,
+    Plan,
+    RelPath,
+    Result,
+    Selected,
+    Step,
+    Tree,
+    ignore,
+)
 from labops.places.cache import Cache
 from labops.places.workspace import Recall
 from labops.planning.checkout import Sides, as_mapping, plan_checkout
@@ -142,20 +156,27 @@ def _place_one(
         if isinstance(error, Corrupt):
             done.warnings.append(error.message)
         return
-    done.placements.append(_plan_one(cache, item, now, tree, is_forced=is_forced, relinking=relinking))
+    is_saved = is_forced or _is_saved_otherwise(project, item, now)
+    done.placements.append(_plan_one(cache, item, now, tree, is_forced=is_saved, relinking=relinking))
+
+
+def _is_saved_otherwise(project: Project, item: Selected, now: Survey) -> bool:
+    """True when the cache of the other kind of hash has all that is here: between versions of DVC 2.x and 3.x."""
+    name = item.tracked.output.hash_name
+    if now.is_missing or not project.cache(name).missing(entry.oid for entry in now.entries()):
+        return False
+    (other,) = set(HashName) - {name}
+    if not project.state.load(item.tracked.path, other).directories:
+        return False  # it never was of the other kind here
+    elsewhere = survey(project, item.tracked.path, other)
+    return not project.cache(other).missing(entry.oid for entry in elsewhere.entries())
 
 
 def _plan_one(
     cache: Cache, item: Selected, now: Survey, tree: Tree, *, is_forced: bool, relinking: Container[RelPath]
 ) -> Placement:
     """Compare the two sides of one output, as far as it was asked for."""
-    for entry in tree.entries:
-        if not _PRIVATE.isdisjoint(entry.path.lower().split("/")):
-            raise InvalidInput(
-                f"the listing of '{item.tracked.path}' names '{entry.path}', inside a private folder of git or dvc",
-                code="unsafe-path",
-                hint="do not trust where this dataset came from",
-            )
+    refuse_private_names(item.tracked.path, tree)
     want = as_mapping([entry for entry in tree.entries if not tree.is_dir or item.covers(entry.path)])
     have = as_mapping([entry for entry in now.entries() if item.is_whole or item.covers(entry.path)])
     changing = {have[path] for path in have if have[path] != want.get(path)}
@@ -163,6 +184,17 @@ def _plan_one(
     sides = Sides(item.tracked.path, want, have, lost=cache.missing(needed), unsaved=cache.missing(changing))
     plan = plan_checkout(sides, is_forced=is_forced, relinking=relinking)
     return Placement(item, now, tree.entries, tree.is_dir, plan)
+
+
+def refuse_private_names(path: str, tree: Tree) -> None:
+    """Raise `InvalidInput` (`unsafe-path`) for a listing of `path` that names git's or dvc's own files."""
+    for entry in tree.entries:
+        if not _PRIVATE.isdisjoint(entry.path.lower().split("/")):
+            raise InvalidInput(
+                f"the listing of '{path}' names '{entry.path}', inside a private folder of git or dvc",
+                code="unsafe-path",
+                hint="do not trust where this dataset came from",
+            )
 
 
 def _refuse_conflicts(plan: Plan) -> None:
@@ -186,7 +218,7 @@ def _apply(project: Project, done: Materialised, placement: Placement, on_event:
     cache = project.cache(output.hash_name)
     steps = placement.plan.steps
     makers = {step.oid for step in steps if step.oid and step.action in (Action.CREATE, Action.REPLACE)}
-    bad = _verify(cache, makers, on_event)
+    bad = verify_doubtful(cache, makers, on_event)
     rows: Rows = {}
     first = len(done.outcomes)
     for is_deletion, run in itertools.groupby(steps, key=lambda step: step.action is Action.DELETE):
@@ -218,7 +250,7 @@ def _missing(placement: Placement, step: Step) -> NotFound:
     )
 
 
-def _verify(cache: Cache, oids: Iterable[Oid], on_event: OnEvent) -> dict[Oid, LabError]:
+def verify_doubtful(cache: Cache, oids: Iterable[Oid], on_event: OnEvent) -> dict[Oid, LabError]:
     """Hash the objects that changed, or were made by others, since labops last looked; the bad ones."""
     doubtful = cache.unverified(oids)
     results = transfer.each(doubtful, cache.verify, phase="verifying", on_event=on_event)

@@ -122,8 +122,9 @@ class Project:
                 code="no-git",
                 hint="lab init, without --no-scm",
             )
-        if self._history is None or self._history.head != self.git.head():
-            self._history = History(self.git, self.git_prefix)
+        head = self.git.head()
+        if self._history is None or self._history.head != head:
+            self._history = History(self.git, self.git_prefix, head=head)
         return self._history
 
     @functools.cached_property
@@ -223,9 +224,26 @@ class Project:
         """Every output of the workspace, in the order of the pointer files' paths."""
         return index.load(self.pointer_files, lambda path: index.read_workspace(self.root, path))
 
-    def select(self, selection: Selection, tracked: Sequence[Tracked] | None = None) -> tuple[Selected, ...]:
-        """The outputs of the workspace that `selection` means."""
+    def select(
+        self, selection: Selection, tracked: Sequence[Tracked] | None = None, *, has_versions: bool | None = None
+    ) -> tuple[Selected, ...]:
+        """The outputs of the workspace that `selection` means; `NAME@VERSION` is one as it was at that version.
+
+        With `tracked` those of some revision, where targets name no versions unless `has_versions`.
+        """
         known = self.tracked() if tracked is None else tracked
+        if not (tracked is None if has_versions is None else has_versions) or not _may_name_version(selection):
+            return self._select_plain(selection, known)
+        from labops import references
+
+        plain, asked = references.split(self, selection, known)
+        now = self._select_plain(selection._replace(targets=plain), known) if plain or not asked else ()
+        chosen = (*now, *references.merged(asked))
+        if asked:
+            references.refuse_two(chosen, known)
+        return chosen
+
+    def _select_plain(self, selection: Selection, known: Sequence[Tracked]) -> tuple[Selected, ...]:
         targets = [self.relative(target) for target in selection.targets]
         files = [target for target in targets if self._is_pointer(target)]
         self._refuse_ignored(set(files) - {item.file for item in known})
@@ -245,9 +263,22 @@ class Project:
                 )
 
     def select_everywhere(self, selection: Selection) -> tuple[Selected, ...]:
-        """The same, with the outputs at the other revisions that `selection` asks for; none twice."""
+        """The same, with the outputs at the other revisions that `selection` asks for; none twice.
+
+        Several versions of one output may be asked for.
+        """
         revisions = self._revisions(selection)
-        found = list(self._select_if_there(selection, self.tracked(), must=not revisions))
+        tracked = self.tracked()
+        asked: Sequence[Selected] = ()
+        if _may_name_version(selection):
+            from labops import references
+
+            plain, dated = references.split(self, selection, tracked)
+            asked = references.merged(dated)
+            if not plain and asked:
+                return tuple(asked)
+            selection = selection._replace(targets=plain)
+        found = [*self._select_if_there(selection, tracked, must=not revisions), *asked]
         seen = {_content(item) for item in found}
         for rev in revisions:
             assert self.git is not None
@@ -262,7 +293,7 @@ class Project:
     ) -> tuple[Selected, ...]:
         """At another revision a target that did not exist yet selects nothing."""
         try:
-            return self.select(selection, tracked)
+            return self._select_plain(selection, tracked)
         except NotFound:
             if must:
                 raise
@@ -333,6 +364,10 @@ def _member() -> str:
     with contextlib.suppress(KeyError, OSError):
         return getpass.getuser()
     return str(os.getuid()) if hasattr(os, "getuid") else "unknown"
+
+
+def _may_name_version(selection: Selection) -> bool:
+    return any("@" in target for target in selection.targets)
 
 
 def _content(item: Selected) -> tuple[str, object, object, object]:

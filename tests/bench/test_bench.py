@@ -48,6 +48,14 @@ def test_opened_files_are_counted_by_the_kernel(tmp_path: Path) -> None:
     assert measured.counts == {"opened": 2}
 
 
+def test_git_processes_are_counted(tmp_path: Path) -> None:
+    """Each git once, whoever started it."""
+    command = Command(("sh", "-c", "git --version; git --version"), tmp_path, git_trace=tmp_path / "trace")
+
+    assert run(command, {"PATH": "/usr/bin:/bin"}).counts == {"git": 2}
+    assert run(command, {"PATH": "/usr/bin:/bin"}).counts == {"git": 2}
+
+
 def test_a_failing_command_is_not_a_figure(tmp_path: Path) -> None:
     """A command that failed quickly must not look fast."""
     with pytest.raises(Failed, match="what it said"):
@@ -56,7 +64,7 @@ def test_a_failing_command_is_not_a_figure(tmp_path: Path) -> None:
 
 def test_scenarios_run(tmp_path: Path) -> None:
     """A few files are enough to see that lab can be measured and that the table is made."""
-    only = "start,add-small,add-again,status,push-folder,pull-folder,memory"
+    only = "start,add-small,add-again,status,push-folder,pull-folder,memory,log,diff-versions"
     options = ["--without-dvc", "--scale", "0.001", "--rounds", "1", "--only", only]
     done = subprocess.run(
         [sys.executable, "-m", "bench.run", *options, "--into", tmp_path, "--results", tmp_path / "results"],

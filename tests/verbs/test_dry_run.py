@@ -18,6 +18,7 @@ from labops.verbs.commit import commit
 from labops.verbs.fetch import fetch
 from labops.verbs.pull import pull
 from labops.verbs.push import push
+from labops.verbs.take import take
 from labops.verbs.unprotect import unprotect
 
 OLD = {"a": b"1", "s/b": b"22", "s/c": b"333"}
@@ -97,6 +98,8 @@ CASES: dict[str, tuple[Callable[[World], None], Callable[[Project], Report]]] = 
     "fetch": (without_cache, lambda project: fetch(project, dry_run=True)),
     "fetch-part": (without_cache, lambda project: fetch(project, Selection(("d/a",)), dry_run=True)),
     "pull": (without_cache, lambda project: pull(project, dry_run=True)),
+    "take": (without_cache, lambda project: take(project, "d", "../beside", dry_run=True)),
+    "take-over": (changed, lambda project: take(project, "d/a", "new", force=True, dry_run=True)),
     "unprotect": (nothing, lambda project: unprotect(project, ["d"], dry_run=True)),
 }
 

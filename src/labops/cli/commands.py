@@ -26,6 +26,11 @@ GROUPS: dict[str, dict[str, Entry]] = {
         "checkout": Entry("sync:checkout", "Make the workspace equal to its DVC files, from the cache."),
         "unprotect": Entry("track:unprotect", "Turn links into the cache into plain, editable copies."),
     },
+    "Versions": {
+        "log": Entry("history:log", "List the versions of datasets."),
+        "tag": Entry("history:tag", "Name a version of a dataset."),
+        "diff": Entry("history:diff", "Show what changed between commits or versions."),
+    },
     "Share data": {
         "push": Entry("sync:push", "Upload tracked data to a remote."),
         "fetch": Entry("sync:fetch", "Download tracked data into the cache."),
@@ -46,7 +51,7 @@ COMMANDS: dict[str, Entry] = {name: entry for group in GROUPS.values() for name,
 ALIASES = {"doctor": "version"}
 
 LEFT_TO_DVC = frozenset({
-    "artifacts", "dag", "destroy", "diff", "du", "exp", "experiments", "freeze", "gc", "get", "get-url",
+    "artifacts", "dag", "destroy", "du", "exp", "experiments", "freeze", "gc", "get", "get-url",
     "git-hook", "import", "import-db", "import-url", "install", "list", "list-url", "ls", "ls-url", "machine",
     "metrics", "move", "mv", "params", "plots", "queue", "remove", "repro", "rm", "run", "stage", "studio",
     "unfreeze", "update", "dataset", "daemon",

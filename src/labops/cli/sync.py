@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import itertools
+import shlex
 from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
 import click
 
@@ -10,7 +13,11 @@ from labops.cli import options, show
 from labops.cli.app import use_dvc
 from labops.cli.session import Command, Session, json_option, pass_session
 from labops.cli.words import files, join
+from labops.errors import InvalidInput
 from labops.model import Action, Report, Result, Selection
+
+if TYPE_CHECKING:
+    from labops.project import Project
 
 UP_TO_DATE = "Everything is up to date."
 
@@ -117,6 +124,8 @@ def fetch(
 @options.glob
 @click.option("-f", "--force", is_flag=True, help="Replace unsaved changes in the workspace.")
 @click.option("--allow-missing", is_flag=True, help="Succeed even where data is nowhere to be found.")
+@click.option("-o", "--out", type=click.Path(), metavar="PATH",
+              help="Put the one target beside the tracked data, at PATH.")  # fmt: skip
 @options.dry_run
 @json_option
 @pass_session
@@ -124,6 +133,7 @@ def pull(
     session: Session,
     /,
     targets: tuple[str, ...],
+    out: str | None,
     jobs: int | None,
     remote: str | None,
     run_cache: bool,
@@ -134,12 +144,15 @@ def pull(
 ) -> int:
     """Download tracked data and put it into the workspace.
 
-    Unsaved work is never overwritten without -f.
+    Unsaved work is never overwritten without -f. NAME@v1 (or a tag, a commit, a day) puts that version there; the
+    DVC file stays as it is. With -o it goes to another path, which nothing tracks.
     """
     from labops.verbs.pull import pull as verb
 
     _refuse_run_cache("pull", run_cache)
     project = session.project()
+    if out is not None:
+        return _take(session, project, targets, out, remote=remote, jobs=jobs, force=force, dry_run=dry_run)
     with session.progress() as on_event:
         report = verb(
             project,
@@ -153,8 +166,57 @@ def pull(
         )
     number = show.fetched_count(report)
     parts = [files(number, "fetched")] if number else []
-    lines = _with_workspace(report, parts, project.root)
+    lines = itertools.chain(_with_workspace(report, parts, project.root), _held(project, report, targets))
     return show.show_report(session, report, lines, dry_run=dry_run, root=project.root)
+
+
+def _take(
+    session: Session,
+    project: Project,
+    targets: tuple[str, ...],
+    out: str,
+    *,
+    remote: str | None,
+    jobs: int | None,
+    force: bool,
+    dry_run: bool,
+) -> int:
+    from labops.verbs.take import take
+
+    if len(targets) != 1:
+        raise InvalidInput(
+            f"--out is the place of one target, not of {len(targets)}",
+            code="bad-pull-options",
+            hint="lab pull NAME@v1 -o PATH",
+        )
+    with session.progress() as on_event:
+        report = take(
+            project, targets[0], out, remote=remote, jobs=jobs, force=force, dry_run=dry_run, on_event=on_event
+        )
+    number = show.fetched_count(report)
+    placed = report.count(Action.CREATE) + report.count(Action.REPLACE)
+    parts = [files(number, "fetched")] if number else []
+    lines = [join([*parts, files(placed, f"put at '{out}'")])] if placed else [f"'{out}' is there already."]
+    if placed and project.git is not None:
+        lines.append("Nothing tracks it: keep it out of git, and delete it when you are done.")
+    return show.show_report(session, report, [] if report.failed else lines, dry_run=dry_run, root=project.root)
+
+
+def _held(project: Project, report: Report, targets: tuple[str, ...]) -> Iterator[str]:
+    """Which versions the workspace holds now that the DVC files do not name, and the way back."""
+    if report.failed or not any("@" in target for target in targets):
+        return
+    from labops import references
+
+    tracked = project.tracked()
+    now = {item.path: (item.output.oid, item.output.hash_name) for item in tracked}
+    _, asked = references.split(project, Selection(targets), tracked)
+    for row in asked:
+        path, version = row.version.path, row.version
+        if now.get(path) != version.content:
+            name = shlex.quote(project.shown(path))
+            here = f"'{path}' is {version.label} ({version.rev[:7]}) now"
+            yield f"{here}, and its DVC file stays; go back with: lab pull {name}"
 
 
 @click.command("checkout", cls=Command)
@@ -202,6 +264,7 @@ def checkout(
     else:
         lines = list(show.shortened(show.workspace_lines(report, project.root)))
         lines += ["Relinked successfully"] if relink and not report.failed else []
+        lines += _held(project, report, targets)
     return show.show_report(session, report, lines, dry_run=dry_run, root=project.root)
 
 

@@ -15,10 +15,10 @@ def compare(old: Mapping[str, Oid], new: Mapping[str, Oid], *, unknown: Collecti
     the old side names are no news.
     """
     inside = tuple(folder + "/" for folder in unknown)
-    unclear = {path for path in (*old, *new) if inside and path.startswith(inside)}
-    added = sorted(path for path in new if path not in old and path not in unclear)
-    deleted = sorted(path for path in old if path not in new and path not in unclear)
-    modified = [path for path in new if path in old and old[path] != new[path] and path not in unclear]
+    unclear = {path for path in (*old, *new) if path.startswith(inside)} if inside else set()
+    added = sorted(new.keys() - old.keys() - unclear)
+    deleted = sorted(old.keys() - new.keys() - unclear)
+    modified = [path for path, oid in new.items() if old.get(path, oid) != oid and path not in unclear]
     renamed = _renamed(old, new, added, deleted)
     gone = {pair[0] for pair in renamed}
     come = {pair[1] for pair in renamed}

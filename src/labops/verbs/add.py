@@ -12,7 +12,7 @@ import posixpath
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from labops import exchange, pointers
+from labops import exchange, pointers, references
 from labops.errors import InvalidInput, NotFound
 from labops.formats.dirfile import render_tree, tree_oid
 from labops.materialise import materialise
@@ -92,6 +92,7 @@ def add(
     with project.lock():
         tracked = project.tracked()
         names = expand_globs(targets) if options.glob else targets
+        references.refuse_versions(project, names, tracked, "add")
         into = Into(options.out, is_sent=options.to_remote, is_forced=options.force)
         wanted = resolve(project, names, tracked, into)
         refuse(project, wanted, tracked)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
-from labops import pointers
+from labops import pointers, references
 from labops.errors import Conflict
 from labops.formats.dirfile import render_tree
 from labops.materialise import materialise
@@ -54,9 +54,11 @@ def commit(
     """
     project = project.looking() if dry_run else project
     with project.lock():
+        tracked = project.tracked()
+        references.refuse_versions(project, selection.targets, tracked, "commit")
         changes = [
             _Change(item, now, now.oid != item.tracked.output.oid)
-            for item in project.select(selection)
+            for item in project.select(selection, tracked)
             if item.tracked.output.is_cached
             for now in [survey(project, item.tracked.path, item.tracked.output.hash_name, on_event=on_event)]
             if not now.is_missing

@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
 
 from labops import exchange, index
 from labops.errors import NotFound
-from labops.model import Changes, DataStatus, Oid, OnEvent, Selected, Selection, Tracked, Tree, ignore, is_tree_oid
+from labops.listings import Listings, Side
+from labops.model import Changes, DataStatus, Oid, OnEvent, Selected, Selection, Tracked, ignore
 from labops.planning import compare as planning
 from labops.project import Project
-from labops.survey import survey
-from labops.trees import Peek
 
 
 def data_status(
@@ -76,65 +74,26 @@ def _cached(selected: Iterable[Selected]) -> list[Selected]:
     return [item for item in selected if item.tracked.output.is_cached]
 
 
-@dataclass(frozen=True, slots=True)
-class _Side:
-    """One side: path → oid, and the folders that could not be listed."""
-
-    listing: dict[str, Oid] = field(default_factory=dict)
-    unknown: set[str] = field(default_factory=set)
-
-
-def _differences(old: _Side, new: _Side) -> Changes:
+def _differences(old: Side, new: Side) -> Changes:
     return planning.compare(old.listing, new.listing, unknown=old.unknown | new.unknown)
 
 
 class _View:
-    """Sides of the same outputs."""
+    """What is asked about the selected outputs."""
 
     def __init__(self, project: Project, selected: Sequence[Selected], *, is_granular: bool, on_event: OnEvent) -> None:
         self._project = project
         self._selected = selected
-        self._is_granular = is_granular
+        self._listings = Listings(project, is_granular=is_granular, on_event=on_event)
         self._on_event = on_event
-        self._peek = Peek(project)
-        self._trees: dict[Oid, Tree | None] = {}
 
-    def side_of(self, selected: Sequence[Selected]) -> _Side:
+    def side_of(self, selected: Sequence[Selected]) -> Side:
         """Outputs as their DVC files have them."""
-        side = _Side()
-        for item in selected:
-            path, oid = item.tracked.path, item.tracked.output.oid
-            if oid is None:
-                continue
-            if item.is_whole:
-                side.listing[path] = oid
-            if not is_tree_oid(oid) or not self._is_granular:
-                continue
-            tree = self._tree(item.tracked, oid)
-            if tree is None:
-                side.unknown.add(path)
-                continue
-            side.listing.update((f"{path}/{e.path}", e.oid) for e in tree.entries if item.covers(e.path))
-        return side
+        return self._listings.tracked(selected)
 
-    def workspace_side(self) -> _Side:
+    def workspace_side(self) -> Side:
         """The outputs as they lie in the workspace."""
-        side = _Side()
-        for item in self._selected:
-            path = item.tracked.path
-            now = survey(self._project, path, item.tracked.output.hash_name, on_event=self._on_event)
-            if now.oid is None:
-                continue
-            if item.is_whole:
-                side.listing[path] = now.oid
-            if now.scan.kind == "dir" and self._is_granular:
-                side.listing.update((f"{path}/{e.path}", e.oid) for e in now.entries() if item.covers(e.path))
-        return side
-
-    def _tree(self, item: Tracked, oid: Oid) -> Tree | None:
-        if oid not in self._trees:
-            self._trees[oid] = self._peek.tree(item)
-        return self._trees[oid]
+        return self._listings.workspace(self._selected)
 
     def not_in_cache(self) -> tuple[str, ...]:
         """Tracked objects that the cache lacks."""

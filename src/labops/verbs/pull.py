@@ -33,9 +33,10 @@ def pull(
     project = project.looking() if dry_run else project
 
     def place(*, is_dry: bool) -> Materialised:
-        return materialise(project, project.select(selection), is_forced=force, dry_run=is_dry, on_event=on_event)
+        return materialise(project, wanted, is_forced=force, dry_run=is_dry, on_event=on_event)
 
     with project.lock():
+        wanted = project.select(selection)
         everything = project.select_everywhere(selection)
         fetched = exchange.fetch(project, everything, remote=remote, jobs=jobs, dry_run=dry_run, on_event=on_event)
         placed = place(is_dry=dry_run)

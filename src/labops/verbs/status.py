@@ -41,7 +41,8 @@ def status(
     stages = _stages(project, tracked)
     bare = [target for target in selection.targets if target in stages and not stages[target].facts.outs]
     targets = tuple(target for target in selection.targets if target not in bare)
-    selected = project.select(selection._replace(targets=targets), tracked) if targets or not bare else ()
+    chosen = selection._replace(targets=targets)
+    selected = project.select(chosen, tracked, has_versions=True) if targets or not bare else ()
     rows: list[StatusRow] = []
     for address, items in itertools.groupby(selected, key=lambda item: _shown_address(project, item.tracked)):
         rows += _stage_rows(project, address, list(items), stages.pop(address, None), on_event)

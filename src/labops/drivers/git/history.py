@@ -48,14 +48,12 @@ class Tag(NamedTuple):
     message: str = ""
 
 
-def read_commits(repository: Git, patterns: Sequence[str], rev: str = "HEAD") -> list[Commit]:
+def read_commits(repository: Git, patterns: Sequence[str], rev: str) -> list[Commit]:
     """All commits that `rev` reaches, with their changes to the files that `patterns` (pathspecs) match.
 
     Parents come before children, and what a merge brought in directly before that merge, after everything of
-    its first parent: merging an old branch moves nothing that was there before. Empty without a commit.
+    its first parent: merging an old branch moves nothing that was there before.
     """
-    if repository.head() is None and rev == "HEAD":
-        return []
     out = git.run(
         repository.root, "-c", "log.showRoot=true", "-c", "log.showSignature=false", "-c", "log.follow=false",
         "log", "-z", "-c", "--raw", "--no-abbrev", "--no-renames", "--ignore-submodules", "--full-history",

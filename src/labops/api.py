@@ -18,7 +18,7 @@ from collections.abc import Generator, Mapping
 from typing import IO, TYPE_CHECKING, Any, BinaryIO, Literal, TextIO, TypeVar, overload
 
 from labops.errors import InvalidInput, LabError, NotFound, Unsupported
-from labops.readers import commits, forget, open_reader, ref_names
+from labops.readers import commits, forget, open_reader, ref_names, repo_place
 from labops.reading import FolderPath, MissingPath, Reader, Row
 
 if TYPE_CHECKING:
@@ -333,13 +333,10 @@ def artifacts_show(
     name: str, version: str | None = None, stage: str | None = None, repo: str | None = None
 ) -> dict[str, str]:
     """`rev` and `path` of an artifact that a `dvc.yaml` declares and a git tag `NAME@v1.2.3` marks."""
-    if version and stage:
-        raise InvalidInput("a version and a stage were given", code="bad-usage", hint="leave out one of them")
-    from labops.artifacts import find_artifact
+    from labops.verbs.artifacts import find_artifact
 
-    source = open_reader(repo).source
-    found = find_artifact(source, name, version=version, stage=stage, open_at=lambda rev: open_reader(repo, rev).source)
-    return {"rev": found.rev, "path": found.path}
+    found = find_artifact(repo_place(repo), name, version=version, stage=stage)
+    return {"rev": found.rev, "path": found.path(open_reader(repo, found.rev).source)}
 
 
 def params_show(*targets: str, **options: object) -> dict[str, object]:

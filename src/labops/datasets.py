@@ -194,7 +194,7 @@ class Dataset:
 
     def _sizes(self) -> dict[Oid, int]:
         found: dict[Oid, int] = {}
-        for cache in self._reader.shelf.caches(self._item):
+        for cache in self._reader.stock.caches(self._item):
             present = {entry.oid for entry in self._entries} - found.keys()
             present -= cache.missing(present)
             found |= {oid: size for oid in present if (size := cache.size(oid)) is not None}
@@ -216,7 +216,7 @@ class Dataset:
             whole = project.absolute(path)
             if _look(project, self._item, path).oid == self.oid:
                 return f"{whole}/{inside}" if inside else whole
-        return self._reader.shelf.place(self._item, inside, entries, on_event=on_event)
+        return self._reader.stock.place(self._item, inside, entries, on_event=on_event)
 
     def open(self, file: str | None = None) -> BinaryIO:
         """One file of it (or it itself, where it is a file), opened for reading bytes."""
@@ -224,8 +224,8 @@ class Dataset:
         entries = self._below(inside)
         if len(entries) != 1 or entries[0].path != inside:
             raise folder_path(posixpath.join(self.name, inside))
-        shelf = self._reader.shelf
-        return open(shelf.object_path(self._item, entries[0]), "rb")
+        stock = self._reader.stock
+        return open(stock.object_path(self._item, entries[0]), "rb")
 
     def _below(self, inside: str) -> Sequence[Entry]:
         reader = self._reader
@@ -251,14 +251,14 @@ class Dataset:
         from labops.materialise import materialise
 
         project, path = here
-        cache = self._reader.shelf.fetch(self._item, self._entries, on_event=on_event)
+        cache = self._reader.stock.fetch(self._item, self._entries, on_event=on_event)
         if cache.root != project.cache(self._item.output.hash_name).root:
             raise AccessDenied(
                 f"the cache '{project.cache().root}' cannot be written to, so nothing can be checked out from it",
                 code="cache-read-only",
                 hint="use .path(), which needs no workspace",
             )
-        self._reader.shelf.keep_listing(self._item, cache)
+        self._reader.stock.keep_listing(self._item, cache)
         with project.lock():
             done = materialise(project, [Selected(self._item)], is_forced=force, on_event=on_event)
         for outcome in done.outcomes:
@@ -273,7 +273,7 @@ class Dataset:
         """
         from labops import transfer
 
-        caches = self._reader.shelf.caches(self._item)
+        caches = self._reader.stock.caches(self._item)
         by_oid = {entry.oid: entry for entry in self._entries}
         missing, bad = dict(by_oid), set[Oid]()
         for cache in caches:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from labops import transfer
+from labops import imports, transfer
 from labops.errors import Corrupt, LabError, NotFound, Unsupported
 from labops.formats.dirfile import render_tree
 from labops.model import (
@@ -187,7 +187,8 @@ def fetch(
         if max_size is not None and size is not None and size > max_size and not _is_dir(item):
             continue
         if item.tracked.is_repo_import:
-            _check_import(project, exchange, item)
+            if not _is_here(project, item, is_thorough=is_thorough):
+                _fetch_import(project, exchange, item, jobs, dry_run=dry_run, on_event=on_event)
         elif not _is_here(project, item, is_thorough=is_thorough):
             movable.append(item)
     for side in sides(project, movable, remote, jobs):
@@ -212,15 +213,18 @@ def _is_here(project: Project, item: Selected, *, is_thorough: bool) -> bool:
     return not cache.missing(wanted) and not (is_thorough and cache.unverified(wanted))
 
 
-def _check_import(project: Project, exchange: Exchange, item: Selected) -> None:
-    """Data imported from another repository never lies on our remote."""
-    if not _is_here(project, item, is_thorough=False):
-        error = Unsupported(
-            f"'{item.tracked.path}' is imported from another repository, which labops cannot fetch from yet",
-            code="repo-import",
-            hint=f"dvc pull {item.tracked.file}",
-        )
+def _fetch_import(
+    project: Project, exchange: Exchange, item: Selected, jobs: int | None, *, dry_run: bool, on_event: OnEvent
+) -> None:
+    """Data imported from another repository never lies on our remote: it is fetched from there."""
+    try:
+        taken = imports.fetch_import(project, item, jobs=jobs, dry_run=dry_run, on_event=on_event)
+    except LabError as error:
         exchange.fail(item.tracked.path, error, item.tracked.output.oid)
+        return
+    exchange.steps += taken.steps
+    exchange.outcomes += taken.outcomes
+    exchange.warnings += taken.warnings
 
 
 def _fetch_side(exchange: Exchange, side: Side, *, is_thorough: bool, dry_run: bool, on_event: OnEvent) -> None:

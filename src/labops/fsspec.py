@@ -177,7 +177,7 @@ class LabFileSystem(AbstractFileSystem):  # type: ignore[misc] # fsspec has no t
             if row.oid is not None and row.tracked is not None:
                 wanted.setdefault(row.tracked, []).append(Entry(row.spot.inside, row.oid, row.size))
         for item, entries in wanted.items():
-            reader.shelf.fetch(item, entries)
+            reader.stock.fetch(item, entries)
 
     def get_file(
         self, rpath: str, lpath: Any, callback: Callback = DEFAULT_CALLBACK, outfile: Any = None, **options: Any

@@ -135,6 +135,7 @@ def _outputs(path: str, dvcfile: DvcFile) -> list[Tracked]:
             is_import=dvcfile.is_import,
             is_frozen=dvcfile.is_frozen,
             deps=deps,
+            origin=dvcfile.deps[0] if dvcfile.is_import and len(dvcfile.deps) == 1 else None,
         )
         for output in dvcfile.outs
     ]

@@ -194,6 +194,8 @@ class Tracked:
     is_frozen: bool = False
     deps: tuple[str, ...] = ()
     """Paths a pipeline stage reads, for `--with-deps`."""
+    origin: Mapping[str, object] | None = None
+    """Of an import, its one dependency as the file says it: where the data came from."""
 
     @property
     def address(self) -> str:

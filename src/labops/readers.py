@@ -181,7 +181,7 @@ def serve(request: tuple[Recipe, tuple[Want, ...] | Tracked]) -> None:
     if isinstance(wanted, Tracked):
         reader.entries(wanted)
     else:
-        reader.shelf.bring(wanted)
+        reader.stock.bring(wanted)
 
 
 _helper = Helper("labops.readers:serve")

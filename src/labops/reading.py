@@ -21,9 +21,9 @@ from labops.errors import InvalidInput, NotFound
 from labops.formats.reference import parse_reference
 from labops.history import History, Version
 from labops.model import HERE, Entry, Oid, RelPath, Tracked, is_tree_oid, parse_relpath
-from labops.shelf import Shelf, TreeIndex
 from labops.source import Source, Want
 from labops.sourcefiles import PRIVATE, PlainFile, escapes
+from labops.stock import Stock, TreeIndex
 
 
 class MissingPath(NotFound, FileNotFoundError):
@@ -93,7 +93,7 @@ class Reader:
         self._indexes: dict[Oid, TreeIndex] = {}
         self._versions: dict[tuple[str, str], Version] = {}
         self._history: History | None = None
-        self.shelf = Shelf(source, elsewhere.fetch if elsewhere else None)
+        self.stock = Stock(source, elsewhere.fetch if elsewhere else None)
 
     def __repr__(self) -> str:
         return f"Reader({self.source!r})"
@@ -230,7 +230,7 @@ class Reader:
         assert spot.tracked is not None
         size = entry.size
         if size is None:
-            sizes = (cache.size(entry.oid) for cache in self.shelf.caches(spot.tracked))
+            sizes = (cache.size(entry.oid) for cache in self.stock.caches(spot.tracked))
             size = next((found for found in sizes if found is not None), None)
         is_executable = spot.tracked.output.is_executable and entry.path == HERE
         return Row(spot.path, False, size, entry.oid, is_executable, spot)
@@ -325,7 +325,7 @@ class Reader:
             self._elsewhere.listing(item)
         found = self.source.listing(item).entries
         if self.source.is_local:  # as `lab fetch` does; of other repositories the source keeps them
-            self.shelf.keep_listing(item)
+            self.stock.keep_listing(item)
         return found
 
     def entries_below(self, item: Tracked, inside: RelPath) -> Sequence[Entry]:
@@ -368,7 +368,7 @@ class Reader:
             raise folder_path(row.path)
         if row.oid is not None:
             assert row.tracked is not None
-            return self.shelf.object_path(row.tracked, Entry(row.spot.inside, row.oid, row.size))
+            return self.stock.object_path(row.tracked, Entry(row.spot.inside, row.oid, row.size))
         if self.source.commit is not None:
             raise InvalidInput(
                 f"'{row.path}' is kept by git, so it is in no file of its own at this revision",

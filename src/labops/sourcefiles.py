@@ -1,24 +1,24 @@
 """The plain files of a source repository: those of one commit, or those of a folder as it is right now.
 
-Both sides answer the same questions with paths relative to the source's root. Symbolic links are followed as
-far as they stay inside; what leads out is refused, for a registry may be anybody's.
+Both sides answer the same questions with paths relative to the source's root. A symbolic link of a commit is a
+small file that names its goal, as git keeps it and as dvc takes it: it is never followed. In a folder, links
+are followed as far as they stay inside; what leads out is refused, for a registry may be anybody's.
 """
 
 from __future__ import annotations
 
 import os
 import posixpath
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import NamedTuple, Protocol
 
 from labops.drivers import fs
 from labops.drivers.git import Git, GitFile
 from labops.errors import Conflict, InvalidInput, LabError, NotFound
 from labops.formats.ignore import IgnoreRules
-from labops.model import HERE, Oid, RelPath, Tracked
+from labops.model import HERE, Oid, RelPath, Tracked, parse_relpath
 
 PRIVATE = frozenset({".git", ".dvc", ".hg"})
-_HOPS = 40
 _LIMIT = 1 << 34
 
 
@@ -41,6 +41,29 @@ class SourceFile(NamedTuple):
     oid: Oid | None = None
     is_plain: bool = True
     blob: str = ""
+
+
+def data_below(found: Found, files: Iterable[SourceFile], name: str) -> list[tuple[SourceFile, RelPath]]:
+    """What taking `found` from the source called `name` means: its files, each with its path from there.
+
+    Of a folder everything but pointer files, which say nothing without their repository. Raises `InvalidInput`
+    (`unsafe-path`) for a listing that names what could harm the taker.
+    """
+    start = len(found.path) + 1 if found.path else 0
+    rows = []
+    for file in files:
+        inside = parse_relpath(file.path[start:]) if found.is_folder else HERE
+        last = posixpath.basename(inside)
+        if file.tracked is None and (last.endswith(".dvc") or last in ("dvc.yaml", ".dvcignore")):
+            continue
+        if not PRIVATE.isdisjoint(inside.lower().split("/")):
+            raise InvalidInput(
+                f"'{name}' lists '{file.path}', inside a private folder of git or dvc",
+                code="unsafe-path",
+                hint="do not trust where this dataset came from",
+            )
+        rows.append((file, inside))
+    return rows
 
 
 class PlainFile(NamedTuple):
@@ -170,31 +193,21 @@ class CommitFiles:
     def read(self, path: str, limit: int = _LIMIT) -> bytes:
         """The bytes of one file."""
         del limit  # git has the whole blob in memory anyway, and its own limits
-        return self._blob(self._followed(path))
+        return self._blob(self._row(path).sha)
 
     def copy(self, path: str, target: str, mode: int) -> int:
         """Copy one file to the new file `target`; its bytes."""
-        data = self._blob(self._followed(path))
+        data = self._blob(self._row(path).sha)
         fs.write_new(target, data, mode=mode)
         return len(data)
 
+    def _row(self, path: str) -> GitFile:
+        if path not in self.rows:
+            raise _absent(path)
+        return self.rows[path]
+
     def _blob(self, sha: str) -> bytes:
         return next(self._git.read_blobs([sha]))[1]
-
-    def _followed(self, path: str) -> str:
-        """The blob of the file that `path` is or leads to."""
-        at = path
-        for _ in range(_HOPS):
-            row = self.rows.get(at)
-            if row is None:
-                raise _absent(path)
-            if row.mode != "120000":
-                return row.sha
-            goal = os.fsdecode(self._blob(row.sha))
-            at = posixpath.normpath(posixpath.join(posixpath.dirname(at), goal))
-            if goal.startswith("/") or at == ".." or at.startswith("../"):
-                raise escapes(path)
-        raise escapes(path)
 
 
 class FolderFiles:

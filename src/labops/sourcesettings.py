@@ -62,6 +62,7 @@ def _levels_of(
         found.append((_level(overrides.config), dvc_dir))
     if overrides.remote_config:
         names = [level.get("core", "remote") for level, _ in [*levels, *found]]
+        names[:0] = [UPSTREAM for level, _ in levels if f"remote.{UPSTREAM}" in level.sections]
         name = overrides.remote or next((name for name in reversed(names) if name), None)
         if name is None:
             raise InvalidInput(

@@ -36,6 +36,18 @@ GROUPS: dict[str, dict[str, Entry]] = {
         "fetch": Entry("sync:fetch", "Download tracked data into the cache."),
         "pull": Entry("sync:pull", "Fetch, then checkout."),
     },
+    "Use other repositories": {
+        "list": Entry("reuse:list_", "List what a repository holds: git's files and tracked data."),
+        "get": Entry("reuse:get", "Download a file or folder of a repository."),
+        "import": Entry("imports:import_", "Download it and track it, with where it came from."),
+        "get-url": Entry("reuse:get_url", "Download a file or folder from a url."),
+        "import-url": Entry("imports:import_url", "Download it and track it, with where it came from."),
+        "list-url": Entry("reuse:list_url", "List what is behind a url."),
+        "artifacts": Entry("reuse:artifacts", "Download a named artifact by version or stage."),
+        "update": Entry("imports:update", "Bring imports to what their source holds now."),
+        "freeze": Entry("imports:freeze", "Keep imports or stages from changing by themselves."),
+        "unfreeze": Entry("imports:unfreeze", "Let imports or stages change again."),
+    },
     "Look": {
         "status": Entry("look:status", "Show what differs from the DVC files, or from a remote (-c)."),
         "data": Entry("look:data", "Compare the last commit, the DVC files and the workspace."),
@@ -48,13 +60,13 @@ GROUPS: dict[str, dict[str, Entry]] = {
 
 COMMANDS: dict[str, Entry] = {name: entry for group in GROUPS.values() for name, entry in group.items()}
 
-ALIASES = {"doctor": "version"}
+ALIASES = {"doctor": "version", "ls": "list", "ls-url": "list-url"}
 
 LEFT_TO_DVC = frozenset({
-    "artifacts", "dag", "destroy", "du", "exp", "experiments", "freeze", "gc", "get", "get-url",
-    "git-hook", "import", "import-db", "import-url", "install", "list", "list-url", "ls", "ls-url", "machine",
+    "dag", "destroy", "du", "exp", "experiments", "gc",
+    "git-hook", "import-db", "install", "machine",
     "metrics", "move", "mv", "params", "plots", "queue", "remove", "repro", "rm", "run", "stage", "studio",
-    "unfreeze", "update", "dataset", "daemon",
+    "dataset", "daemon",
 })  # fmt: skip
 """Commands of dvc that labops does not have (yet): they end in a hint to run dvc itself."""
 

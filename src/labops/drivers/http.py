@@ -80,6 +80,22 @@ class Site:
         self._accept(response)
         return int(response.headers.get("content-length", -1))
 
+    def describe(self, url: str) -> tuple[int, str] | None:
+        """Size of the file at `url` (-1 when the server does not say) and what tells its content: ETag or MD5.
+
+        The second is as the server writes it, quotes included, and empty where it says neither. None when there
+        is no such file.
+        """
+        response = self._ask("HEAD", url)
+        if response.status_code in {405, 501}:
+            response = self._ask("GET", url, {"range": "bytes=0-0"})
+        if response.status_code in {404, 410}:
+            return None
+        self._accept(response)
+        headers = response.headers
+        size = headers.get("content-range", "").rpartition("/")[2] or headers.get("content-length", "-1")
+        return int(size) if size.lstrip("-").isdigit() else -1, headers.get("etag") or headers.get("content-md5", "")
+
     def sizes(self, urls: Collection[str]) -> dict[str, int | AccessDenied | None]:
         """`size` of each url, asked in parallel; a refusal (403) is the value, since many servers hide absence."""
 
@@ -93,12 +109,12 @@ class Site:
 
         return dict(each_ready(ask, urls, most=_ASKERS, name="labops-ask"))
 
-    def stream(self, url: str, write: Callable[[bytes], None]) -> int:
-        """Fetch `url`; `write` gets its bytes in order. Goes on where a broken connection stopped.
+    def stream(self, url: str, write: Callable[[bytes], None], *, start: int = 0) -> int:
+        """Fetch `url` from byte `start` on; `write` gets its bytes in order. Goes on where a connection broke.
 
-        Returns the size in bytes; what `write` raises passes through.
+        Returns the size in bytes, `start` included; what `write` raises passes through.
         """
-        got, attempt = 0, 0
+        got, attempt = start, 0
         while True:
             before = got
             try:

@@ -5,6 +5,7 @@ Every function raises labops errors only: `NotFound`, `AccessDenied`, `NoSpace`,
 """
 
 from labops.drivers.fs.durable import (
+    move,
     protect,
     read_bytes,
     read_cache_file,
@@ -35,6 +36,7 @@ from labops.drivers.fs.reading import (
     CHUNK,
     Fingerprint,
     Hashed,
+    appending,
     changed_while_read,
     copy,
     copy_hashing,
@@ -52,6 +54,7 @@ __all__ = [
     "Fingerprint",
     "Hashed",
     "Listing",
+    "appending",
     "changed_while_read",
     "clock_ns",
     "copy",
@@ -66,6 +69,7 @@ __all__ = [
     "make_folder",
     "make_workbench",
     "mode_of",
+    "move",
     "names_in",
     "new_file",
     "protect",

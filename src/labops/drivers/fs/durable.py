@@ -158,3 +158,11 @@ def rename(source: str, target: str) -> None:
     """Give `source` the name `target` in one step, replacing what was there."""
     with translating(target):
         os.rename(source, target)
+
+
+def move(source: str, target: str) -> None:
+    """Give `source` the name `target`, also across file systems."""
+    import shutil
+
+    with translating(target):
+        shutil.move(source, target)

@@ -221,6 +221,17 @@ def new_file(path: str) -> Iterator[Callable[[bytes], None]]:
 
 
 @contextlib.contextmanager
+def appending(path: str) -> Iterator[Callable[[bytes], None]]:
+    """A function that appends to the file `path`, made where absent; what was written stays when the block fails."""
+    with translating(path):
+        fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o666)
+        try:
+            yield lambda data: write_all(fd, data)
+        finally:
+            os.close(fd)
+
+
+@contextlib.contextmanager
 def _new_file(path: str, mode: int) -> Iterator[int]:
     """A descriptor of the new file `path`, which is removed again when the block fails."""
     fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, mode)

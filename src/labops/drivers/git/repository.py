@@ -295,6 +295,12 @@ class Git:
         code, out, _ = git.try_run(self.root, "config", "--get", f"remote.{name}.url")
         return os.fsdecode(out).rstrip("\n") if code == 0 else None
 
+    def annotated_tags(self) -> dict[str, str]:
+        """Tag → commit of the annotated tags."""
+        rows = git.text(self.root, "for-each-ref", "--format=%(refname:lstrip=2) %(*objectname)", "refs/tags")
+        pairs = (line.rpartition(" ") for line in rows.splitlines())
+        return {name: sha for name, _, sha in pairs if sha}
+
     def _refs(self, under: str) -> list[str]:
         return git.text(self.root, "for-each-ref", "--format=%(refname)", under).splitlines()
 

@@ -28,6 +28,15 @@ _SSE: Final = "x-amz-server-side-encryption"
 
 def open_bucket(settings: RemoteSettings, hash_name: HashName, state_dir: str | None) -> BucketRemote:
     """The bucket remote that `settings` describe."""
+    opened, prefix, knowledge = bucket_at(settings, str(hash_name), state_dir)
+    return BucketRemote(settings.name, settings.url, opened, prefix, hash_name, knowledge)
+
+
+def bucket_at(settings: RemoteSettings, what: str, state_dir: str | None) -> tuple[Bucket, str, Knowledge]:
+    """The bucket that a url lies in, the key or prefix that it names there, and what is known about it.
+
+    `what` keeps the knowledge of several uses of one url apart.
+    """
     url = urlsplit(settings.url, allow_fragments=False)
     bucket, path = url.netloc, url.path
     if url.scheme == "azure" and "@" in bucket:
@@ -38,12 +47,12 @@ def open_bucket(settings: RemoteSettings, hash_name: HashName, state_dir: str | 
     prefix = path.removeprefix("/").rstrip("/")
     make = {"s3": _s3, "gs": _gs, "azure": _azure}[url.scheme]
     bucket_settings = make(bucket, settings.options)
-    knowledge = Knowledge(state_dir, f"{bucket_settings.endpoint}|{settings.url}|{hash_name}")
+    knowledge = Knowledge(state_dir, f"{bucket_settings.endpoint}|{settings.url}|{what}")
     known = knowledge.get("region")
     if known and not bucket_settings.is_region_sure:
         bucket_settings = in_region(bucket_settings, known)
     opened = Bucket(bucket_settings, prefix, on_region=lambda region: knowledge.put("region", region))
-    return BucketRemote(settings.name, settings.url, opened, prefix, hash_name, knowledge)
+    return opened, prefix, knowledge
 
 
 def _s3(bucket: str, options: Mapping[str, str]) -> BucketSettings:

@@ -1,4 +1,4 @@
-"""The shelf: where the objects of a source lie on this machine, and folders that hold one version of a dataset.
+"""The stock: where the objects of a source lie on this machine, and folders that hold one version of a dataset.
 
 Objects go into the cache of the project they belong to, as `lab fetch` would put them there; where there is none,
 or one that this member may only read, into the member's own cache (`~/.cache/labops/sources/objects`).
@@ -38,7 +38,7 @@ from labops.sourcesettings import cache_folder
 from labops.survey import survey
 
 Fetch = Callable[[Sequence[Want]], None]
-"""Brings objects into the cache that is the last of `Shelf.caches`, or raises what prevents it."""
+"""Brings objects into the cache that is the last of `Stock.caches`, or raises what prevents it."""
 
 _LINKS = "hardlink,symlink,copy"
 """Of the files in a folder of ours: the first two cost neither time nor room, and cannot be written to."""
@@ -72,7 +72,7 @@ class TreeIndex:
         return self._folders.get(path, {})
 
 
-class Shelf:
+class Stock:
     """The objects of one source. Thread-safe, and safe beside other processes. `fetch` takes the place of `bring`."""
 
     def __init__(self, source: Source, fetch: Fetch | None = None) -> None:

@@ -14,13 +14,14 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, BinaryIO, NamedTuple, overload
 
 from labops.drivers.git.cloning import shown_url
-from labops.errors import AccessDenied, Conflict, Corrupt, InvalidInput, LabError, NotFound
+from labops.errors import Conflict, Corrupt, InvalidInput, LabError, NotFound
 from labops.model import (
     HERE,
     Entry,
     Oid,
     OnEvent,
-    Selected,
+    Output,
+    Selection,
     Tracked,
     ignore,
     is_tree_oid,
@@ -178,6 +179,11 @@ class Dataset:
         return Card(output.desc, output.type, output.labels or (), output.meta or {})
 
     @property
+    def output(self) -> Output:
+        """All that its DVC file says, number of files and bytes among it."""
+        return self._item.output
+
+    @property
     def is_folder(self) -> bool:
         """False for a dataset that is one file."""
         return is_tree_oid(Oid(self.oid))
@@ -243,28 +249,22 @@ class Dataset:
     def pull(self, *, force: bool = False, on_event: OnEvent = ignore) -> str:
         """Bring all of it to this machine and, in a local project, put it into the workspace; its path.
 
-        Unsaved work in the way raises `Conflict` (`unsaved-changes`), unless `force`.
+        Of another repository, and of a git revision, the path is that of `path()`. Unsaved work in the way raises
+        `Conflict` (`unsaved-changes`), unless `force`.
         """
         here = self._workspace()
-        if here is None:
+        if here is None or self._options[0] is not None:
             return self.path(on_event=on_event)
-        from labops.materialise import materialise
+        from labops.verbs.pull import pull
 
         project, path = here
-        cache = self._reader.stock.fetch(self._item, self._entries, on_event=on_event)
-        if cache.root != project.cache(self._item.output.hash_name).root:
-            raise AccessDenied(
-                f"the cache '{project.cache().root}' cannot be written to, so nothing can be checked out from it",
-                code="cache-read-only",
-                hint="use .path(), which needs no workspace",
-            )
-        self._reader.stock.keep_listing(self._item, cache)
-        with project.lock():
-            done = materialise(project, [Selected(self._item)], is_forced=force, on_event=on_event)
-        for outcome in done.outcomes:
+        place = project.absolute(path)
+        target = f"{place}@{self._version.rev}" if self._version is not None else place
+        report = pull(project, Selection((target,)), force=force, on_event=on_event)
+        for outcome in report.outcomes:
             if outcome.error is not None:
                 raise outcome.error
-        return project.absolute(path)
+        return place
 
     def verify(self, *, on_event: OnEvent = ignore) -> Verification:
         """Hash the objects of this version that this machine holds, whatever was known about them.

@@ -13,15 +13,14 @@ Importing this needs `pip install 'labops[mlflow]'`. MLflow finds it by itself, 
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Self
+import json
+from typing import Any, Self
 
+from mlflow.data.dataset import Dataset as MlflowDataset
 from mlflow.data.dataset_source import DatasetSource
 
 from labops.datasets import Dataset
 from labops.errors import Conflict
-
-if TYPE_CHECKING:
-    from mlflow.data.meta_dataset import MetaDataset
 
 _SCHEME = "lab://"
 
@@ -94,8 +93,32 @@ class LabDatasetSource(DatasetSource):  # type: ignore[misc] # mlflow has no typ
         return cls(*(source_dict[name] for name in ("repo", "path", "version", "commit", "oid")))
 
 
-def from_dataset(dataset: Dataset) -> MetaDataset:
-    """`dataset` as `mlflow.log_input` takes it: named, with its oid as the digest."""
-    from mlflow.data.meta_dataset import MetaDataset
+class LabDataset(MlflowDataset):  # type: ignore[misc] # mlflow has no types for us
+    """A dataset as `mlflow.log_input` takes it: named `dog_and_cat@v3`, with its oid as the digest."""
 
-    return MetaDataset(LabDatasetSource.of(dataset), name=dataset.reference, digest=dataset.oid.removesuffix(".dir"))
+    def __init__(self, dataset: Dataset) -> None:
+        output = dataset.output
+        self._profile = {"files": output.nfiles or 1, "bytes": output.size}
+        super().__init__(LabDatasetSource.of(dataset), dataset.reference, dataset.oid.removesuffix(".dir"))
+
+    def _compute_digest(self) -> str:
+        return str(self.source.oid.removesuffix(".dir"))
+
+    def to_dict(self) -> dict[str, str]:
+        """Name, digest, source and how large it is, as MLflow stores them."""
+        return {**super().to_dict(), "profile": json.dumps(self._profile)}
+
+    @property
+    def profile(self) -> dict[str, int | None]:
+        """The number of files and bytes."""
+        return self._profile
+
+    @property
+    def schema(self) -> None:
+        """None: files have no columns."""
+        return
+
+
+def from_dataset(dataset: Dataset) -> LabDataset:
+    """`dataset` as `mlflow.log_input` takes it."""
+    return LabDataset(dataset)

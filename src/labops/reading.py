@@ -14,16 +14,16 @@ import os
 import posixpath
 import threading
 from collections.abc import Iterator, Sequence
-from typing import BinaryIO, NamedTuple, Protocol
+from typing import BinaryIO, NamedTuple
 
 from labops.drivers import fs
 from labops.errors import InvalidInput, NotFound
 from labops.formats.reference import parse_reference
 from labops.history import History, Version
 from labops.model import HERE, Entry, Oid, RelPath, Tracked, is_tree_oid, parse_relpath
-from labops.source import Source, Want
+from labops.source import Source
 from labops.sourcefiles import PRIVATE, PlainFile, escapes
-from labops.stock import Stock, TreeIndex
+from labops.stock import Elsewhere, Stock, TreeIndex
 
 
 class MissingPath(NotFound, FileNotFoundError):
@@ -66,18 +66,6 @@ class Row(NamedTuple):
         return posixpath.basename(self.path)
 
 
-class Elsewhere(Protocol):
-    """Another process that talks to remotes in place of this one; what it gets is in a cache then."""
-
-    def fetch(self, wants: Sequence[Want]) -> None:
-        """Bring objects of one output."""
-        ...
-
-    def listing(self, item: Tracked) -> None:
-        """Bring the listing of an output."""
-        ...
-
-
 class Reader:
     """One repository at one revision, for reading. Thread-safe; raises labops errors only.
 
@@ -88,12 +76,11 @@ class Reader:
 
     def __init__(self, source: Source, elsewhere: Elsewhere | None = None) -> None:
         self.source = source
-        self._elsewhere = elsewhere
         self._lock = threading.RLock()
         self._indexes: dict[Oid, TreeIndex] = {}
         self._versions: dict[tuple[str, str], Version] = {}
         self._history: History | None = None
-        self.stock = Stock(source, elsewhere.fetch if elsewhere else None)
+        self.stock = Stock(source, elsewhere)
 
     def __repr__(self) -> str:
         return f"Reader({self.source!r})"
@@ -321,8 +308,7 @@ class Reader:
 
     def entries(self, item: Tracked) -> Sequence[Entry]:
         """The files of an output."""
-        if self._elsewhere is not None:
-            self._elsewhere.listing(item)
+        self.stock.bring_listing(item)
         found = self.source.listing(item).entries
         if self.source.is_local:  # as `lab fetch` does; of other repositories the source keeps them
             self.stock.keep_listing(item)

@@ -10,9 +10,11 @@ import functools
 import os
 import posixpath
 import threading
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
+from typing import Protocol
 
+from labops import exchange
 from labops.drivers import fs
 from labops.errors import Conflict, Corrupt, LabError
 from labops.formats.dvcconfig import ConfigLevel, merge_config
@@ -36,9 +38,6 @@ from labops.project import Project
 from labops.source import Source, Want
 from labops.sourcesettings import cache_folder
 from labops.survey import survey
-
-Fetch = Callable[[Sequence[Want]], None]
-"""Brings objects into the cache that is the last of `Stock.caches`, or raises what prevents it."""
 
 _LINKS = "hardlink,symlink,copy"
 """Of the files in a folder of ours: the first two cost neither time nor room, and cannot be written to."""
@@ -72,12 +71,24 @@ class TreeIndex:
         return self._folders.get(path, {})
 
 
-class Stock:
-    """The objects of one source. Thread-safe, and safe beside other processes. `fetch` takes the place of `bring`."""
+class Elsewhere(Protocol):
+    """Another process that talks to remotes in place of this one; what it gets is in a cache then."""
 
-    def __init__(self, source: Source, fetch: Fetch | None = None) -> None:
+    def fetch(self, wants: Sequence[Want]) -> None:
+        """Bring objects of one output."""
+        ...
+
+    def listing(self, item: Tracked) -> None:
+        """Bring the listing of an output."""
+        ...
+
+
+class Stock:
+    """The objects of one source; `elsewhere` talks to remotes in its place. Safe beside other threads and processes."""
+
+    def __init__(self, source: Source, elsewhere: Elsewhere | None = None) -> None:
         self.source = source
-        self._fetch = fetch
+        self._elsewhere = elsewhere
         self._lock = threading.Lock()
         self._placed: dict[str, fs.Fingerprint] = {}
 
@@ -115,8 +126,14 @@ class Stock:
 
     def bring(self, wants: Sequence[Want], *, on_event: OnEvent = ignore) -> None:
         """Objects of one output into the cache that new ones go to; raises the first error."""
-        if self._fetch is not None:
-            self._fetch(wants)
+        if self._elsewhere is not None:
+            self._elsewhere.fetch(wants)
+            return
+        here = self.source.places.here("") if self.source.is_local else None
+        if here is not None and wants[0].tracked.is_repo_import:
+            parts = tuple(want.entry.path for want in wants if want.entry.path)
+            fetched = exchange.fetch(here, [Selected(wants[0].tracked, parts)], on_event=on_event)
+            _raise_first(fetched.outcomes)
             return
         with self.caches(wants[0].tracked)[-1].batch() as batch:
             outcomes = self.source.bring(wants, batch, on_event=on_event)
@@ -160,6 +177,18 @@ class Stock:
             return known is not None and fs.stat(path) == known
         except LabError:
             return False
+
+    def bring_listing(self, item: Tracked) -> None:
+        """What must be done before the source is asked for a listing: that of an import lies on no remote of ours."""
+        if self._elsewhere is not None:
+            self._elsewhere.listing(item)
+            return
+        here = self.source.places.here("") if self.source.is_local else None
+        oid = item.output.oid
+        if here is None or not item.is_repo_import or oid is None or not oid.endswith(".dir"):
+            return
+        if all(cache.missing([oid]) for cache in self.caches(item)):
+            _raise_first(exchange.fetch(here, [Selected(item)]).outcomes)
 
     def keep_listing(self, item: Tracked, cache: Cache | None = None) -> None:
         """The listing of an output into `cache` (default: the one that new objects go to), where it lacks it."""

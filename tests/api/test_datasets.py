@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 import pickle
+import shutil
 import threading
 from pathlib import Path
 
@@ -269,6 +270,28 @@ def test_a_version_and_a_revision_are_too_much(registry: Registry) -> None:
 def test_a_file_that_a_version_has_not(registry: Registry) -> None:
     with pytest.raises(FileNotFoundError, match=r"cats@v1/3\.txt"):
         labops.Dataset("cats", version="v1").path("3.txt")
+
+
+def test_an_import_comes_from_where_it_was_imported(
+    registry: Registry, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from labops.project import Project
+    from labops.verbs.import_repo import ImportOptions, import_repo
+    from labops.verbs.init import init
+
+    other = tmp_path / "other"
+    other.mkdir()
+    registry.git("init", "-q", cwd=other)
+    init(str(other))
+    monkeypatch.chdir(other)
+    import_repo(Project.find(), registry.url, "cats", ImportOptions())
+    registry.git("add", "-A", cwd=other)
+    registry.git("commit", "-qm", "import", cwd=other)
+    for folder in (other / "cats", other / ".dvc/cache"):
+        shutil.rmtree(folder)
+
+    assert labops.read("cats@v1/1.txt") == "one\n"
+    assert files_in(labops.Dataset("cats").path()) == VERSIONS[2]
 
 
 # -- require ------------------------------------------------------------------------------------------

@@ -8,6 +8,7 @@ import pickle
 import subprocess
 import sys
 import textwrap
+from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 
 import fsspec
@@ -124,8 +125,8 @@ def test_worker_processes_read(registry: Registry, method: str) -> None:
     lab = labops.filesystem(registry.url, version="v1")
     jobs = [(lab, f"cats/{name}") for name in VERSIONS[0]]
 
-    with multiprocessing.get_context(method).Pool(2) as pool:
-        sizes = pool.map(_size, jobs)
+    with ProcessPoolExecutor(2, mp_context=multiprocessing.get_context(method)) as pool:
+        sizes = list(pool.map(_size, jobs, timeout=120))
 
     assert sizes == [len(text) for text in VERSIONS[0].values()]
 

@@ -15,12 +15,14 @@ from typing import TYPE_CHECKING, BinaryIO, NamedTuple, overload
 
 from labops.drivers.git.cloning import shown_url
 from labops.errors import Conflict, Corrupt, InvalidInput, LabError, NotFound
+from labops.formats.statefile import pack_fingerprint
 from labops.model import (
     HERE,
     Entry,
     Oid,
     OnEvent,
     Output,
+    RelPath,
     Selection,
     Tracked,
     ignore,
@@ -29,11 +31,16 @@ from labops.model import (
 )
 from labops.readers import open_reader, repo_place
 from labops.reading import Reader, folder_path
+from labops.stock import looks, raise_first
 
 if TYPE_CHECKING:
     from labops.history import Version
     from labops.project import Project
     from labops.survey import Survey
+
+
+_LOOKED_UP = ("_entries", "_seen", "files", "versions")
+"""What a `Dataset` finds out when it is asked."""
 
 
 class File(NamedTuple):
@@ -110,7 +117,7 @@ class Dataset:
 
     def __getstate__(self) -> dict[str, object]:
         """Without what can be looked up again: a million files are not sent to each worker."""
-        return {name: value for name, value in self.__dict__.items() if name not in ("_entries", "files", "versions")}
+        return {name: value for name, value in self.__dict__.items() if name not in _LOOKED_UP}
 
     def __repr__(self) -> str:
         return f"Dataset({self.reference!r}, repo={self.repo!r})"
@@ -220,9 +227,22 @@ class Dataset:
         if here is not None:
             project, path = here
             whole = project.absolute(path)
-            if _look(project, self._item, path).oid == self.oid:
-                return f"{whole}/{inside}" if inside else whole
+            if inside and len(entries) == 1 and self._is_here(f"{whole}/{inside}", entries[0]):
+                return f"{whole}/{inside}"
+            if not inside and _look(project, self._item, path).oid == self.oid:
+                return whole
         return self._reader.stock.place(self._item, inside, entries, on_event=on_event)
+
+    def _is_here(self, path: str, entry: Entry) -> bool:
+        """True when the workspace file is the entry, by what one look at the whole folder found."""
+        known, now = self._seen.get(entry.path), looks(path)
+        return known is not None and now is not None and (pack_fingerprint(*now), entry.oid) == known
+
+    @functools.cached_property
+    def _seen(self) -> dict[RelPath, tuple[bytes, Oid]]:
+        """The files of the workspace by path: how each looked, and its oid."""
+        here = self._workspace()
+        return _look(here[0], self._item, here[1]).recall.rows() if here is not None else {}
 
     def open(self, file: str | None = None) -> BinaryIO:
         """One file of it (or it itself, where it is a file), opened for reading bytes."""
@@ -261,9 +281,7 @@ class Dataset:
         place = project.absolute(path)
         target = f"{place}@{self._version.rev}" if self._version is not None else place
         report = pull(project, Selection((target,)), force=force, on_event=on_event)
-        for outcome in report.outcomes:
-            if outcome.error is not None:
-                raise outcome.error
+        raise_first(report.outcomes)
         return place
 
     def verify(self, *, on_event: OnEvent = ignore) -> Verification:

@@ -19,7 +19,7 @@ from labops.drivers import fs
 from labops.errors import Conflict, Corrupt, LabError
 from labops.formats.dvcconfig import ConfigLevel, merge_config
 from labops.formats.dvcfile import render_dvcfile
-from labops.materialise import materialise
+from labops.materialise import materialise, refuse_private_names
 from labops.model import (
     HERE,
     DvcFile,
@@ -31,6 +31,7 @@ from labops.model import (
     RelPath,
     Selected,
     Tracked,
+    Tree,
     ignore,
 )
 from labops.places.cache import Cache
@@ -39,7 +40,7 @@ from labops.source import Source, Want
 from labops.sourcesettings import cache_folder
 from labops.survey import survey
 
-_LINKS = "hardlink,symlink,copy"
+_LINKS = ("hardlink", "symlink", "copy")
 """Of the files in a folder of ours: the first two cost neither time nor room, and cannot be written to."""
 
 
@@ -133,11 +134,11 @@ class Stock:
         if here is not None and wants[0].tracked.is_repo_import:
             parts = tuple(want.entry.path for want in wants if want.entry.path)
             fetched = exchange.fetch(here, [Selected(wants[0].tracked, parts)], on_event=on_event)
-            _raise_first(fetched.outcomes)
+            raise_first(fetched.outcomes)
             return
         with self.caches(wants[0].tracked)[-1].batch() as batch:
             outcomes = self.source.bring(wants, batch, on_event=on_event)
-        _raise_first(outcomes)
+        raise_first(outcomes)
 
     # -- folders that hold a version ------------------------------------------------------------------
 
@@ -151,7 +152,8 @@ class Stock:
         assert oid is not None
         folder = os.path.join(self._versions_folder(), oid.removesuffix(".dir"))
         path = os.path.join(folder, posixpath.basename(item.path), inside) if inside else ""
-        if path and self._is_placed(path):
+        if path and len(entries) == 1 and entries[0].path == inside:
+            self._place_file(item, entries[0], path)
             return path
         selected = Selected(item, (inside,) if inside else ())
         for attempt in (1, 2):
@@ -164,19 +166,23 @@ class Stock:
                     raise
             else:
                 break
-        if path:
-            with self._lock:
-                self._placed[path] = fs.stat(path)
         return path or made
 
-    def _is_placed(self, path: str) -> bool:
-        """True for a single file that this process has put there, and that nobody has touched since."""
+    def _place_file(self, item: Tracked, entry: Entry, path: str) -> None:
+        """One file of a folder to its place, without looking at the others."""
         with self._lock:
             known = self._placed.get(path)
-        try:
-            return known is not None and fs.stat(path) == known
-        except LabError:
-            return False
+        if known is not None and looks(path) == known:
+            return
+        refuse_private_names(item.path, Tree(entry.oid, (entry,)))
+        cache = self.fetch(item, [entry])
+        if not any(cache.is_linked(entry.oid, path, kind) for kind in _LINKS):
+            fs.make_folder(os.path.dirname(path))
+            made = f"{path}.{os.urandom(6).hex()}"
+            cache.link(entry.oid, made, types=_LINKS, mode=0o444)
+            fs.rename(made, path)
+        with self._lock:
+            self._placed[path] = fs.stat(path)
 
     def bring_listing(self, item: Tracked) -> None:
         """What must be done before the source is asked for a listing: that of an import lies on no remote of ours."""
@@ -188,7 +194,7 @@ class Stock:
         if here is None or not item.is_repo_import or oid is None or not oid.endswith(".dir"):
             return
         if all(cache.missing([oid]) for cache in self.caches(item)):
-            _raise_first(exchange.fetch(here, [Selected(item)]).outcomes)
+            raise_first(exchange.fetch(here, [Selected(item)]).outcomes)
 
     def keep_listing(self, item: Tracked, cache: Cache | None = None) -> None:
         """The listing of an output into `cache` (default: the one that new objects go to), where it lacks it."""
@@ -218,7 +224,7 @@ def _make(folder: str, selected: Selected, cache: Cache, on_event: OnEvent) -> s
     inside = replace(item, path=name, file=f"{name}.dvc", output=output, stage="", is_repo_import=False, deps=())
     dvc_dir = os.path.join(folder, ".dvc")
     fs.make_folder(os.path.join(dvc_dir, "tmp"))
-    level = ConfigLevel({"core": {"no_scm": "true"}, "cache": {"dir": cache.root, "type": _LINKS}})
+    level = ConfigLevel({"core": {"no_scm": "true"}, "cache": {"dir": cache.root, "type": ",".join(_LINKS)}})
     settings = merge_config([(level, dvc_dir)], home=os.path.expanduser("~"))
     project = Project(folder, settings, wait_for_lock=True)
     with project.lock():
@@ -227,7 +233,7 @@ def _make(folder: str, selected: Selected, cache: Cache, on_event: OnEvent) -> s
             fs.write_atomic(pointer, render_dvcfile(DvcFile(outs=(output,))).encode())
         if not selected.is_whole or survey(project, name, output.hash_name, on_event=on_event).oid != output.oid:
             done = materialise(project, [selected._replace(tracked=inside)], is_forced=True, on_event=on_event)
-            _raise_first(done.outcomes)
+            raise_first(done.outcomes)
             if done.warnings:
                 raise Corrupt(done.warnings[0], code="corrupt-object", hint="fetch it again: lab fetch")
     return os.path.join(folder, name)
@@ -247,6 +253,14 @@ def _lacking(cache: Cache, oids: Sequence[Oid]) -> set[Oid]:
     return absent
 
 
+def looks(path: str) -> fs.Fingerprint | None:
+    """The fingerprint of a file, None where none can be had."""
+    try:
+        return fs.stat(path)
+    except LabError:
+        return None
+
+
 def _is_writable(path: str) -> bool:
     """True when this member can make files in the folder, or make the folder."""
     while not os.path.isdir(path):
@@ -257,7 +271,8 @@ def _is_writable(path: str) -> bool:
     return os.access(path, os.W_OK | os.X_OK)
 
 
-def _raise_first(outcomes: Iterable[Outcome]) -> None:
+def raise_first(outcomes: Iterable[Outcome]) -> None:
+    """Raise the first error among the outcomes, where there is one."""
     for outcome in outcomes:
         if outcome.error is not None:
             raise outcome.error

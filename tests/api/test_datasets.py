@@ -82,9 +82,11 @@ def test_one_file_moves_that_file_and_the_listing_only(registry: Registry) -> No
 
 
 def test_what_was_handed_out_is_read_only(registry: Registry) -> None:
-    path = Path(labops.Dataset("cats", version="v1").path("1.txt"))
+    cats = labops.Dataset("cats", version="v1")
 
-    assert path.stat().st_mode & 0o222 == 0
+    assert Path(cats.path("sub/s.txt")).stat().st_mode & 0o222 == 0
+    assert (Path(cats.path()) / "1.txt").stat().st_mode & 0o222 == 0
+    assert cats.path("1.txt") == str(registry.root / "cats/1.txt")  # the workspace has just this content
 
 
 def test_a_file_that_was_spoilt_is_made_again(registry: Registry) -> None:

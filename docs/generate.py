@@ -1,21 +1,26 @@
-"""The reference of commands, written from the command line itself when the documentation is built.
+"""The references of commands and of Python, written from the code itself when the documentation is built.
 
-mkdocs loads this file as a hook. Nothing generated is committed, so the page cannot fall behind the code.
+mkdocs loads this file as a hook. Nothing generated is committed, so the pages cannot fall behind the code.
 """
 
 from __future__ import annotations
 
+import functools
+import importlib
 import inspect
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 import click
 
+import labops
+
 if TYPE_CHECKING:
     from mkdocs.config.defaults import MkDocsConfig
     from mkdocs.structure.files import Files
 
 PAGE = "reference/commands.md"
+PYTHON_PAGE = "reference/python.md"
 
 COMMON = {"quiet", "verbose"}
 """Options that every command has: told once, at the top of the page."""
@@ -101,9 +106,87 @@ def _short_first(name: str) -> tuple[bool, str]:
     return name.startswith("--"), name
 
 
+PYTHON_HEAD = """\
+# Python
+
+```
+import labops            # open, read, filesystem, Dataset, require
+import labops.api        # those, and the names of dvc.api
+import labops.mlflow     # with the extra labops[mlflow]
+```
+
+The package is typed. Importing it loads nothing; names are loaded when they are first used.
+[Use a version in code](../how-to/use-in-code.md) shows them at work.
+Every error is a `labops.errors.LabError` with a `code`, a `message` and a `hint`
+([all of them](errors.md)).
+"""
+
+PYTHON = (
+    ("labops", "labops.api", ("open", "read", "filesystem")),
+    ("labops", "labops.datasets", ("require", "Dataset", "File", "Card", "Verification")),
+    ("labops.api", "labops.api", ("get_url", "artifacts_show", "all_branches", "all_tags", "all_commits", "forget")),
+)
+"""The module people name, the one that holds the names, and the names."""
+
+
+def python_page() -> str:
+    """The whole page as Markdown."""
+    parts = [PYTHON_HEAD]
+    for shown, home, names in PYTHON:
+        module = importlib.import_module(home)
+        for name in names:
+            parts += _described(shown, name, getattr(module, name))
+    return "\n\n".join(parts) + "\n"
+
+
+def _described(module: str, name: str, thing: object) -> Iterator[str]:
+    where = f"{module}." if module == "labops.api" or name in labops.__all__ else ""
+    yield f"## {where}{name}"
+    if not _is_row(thing):
+        yield f"```python\n{where}{name}{_signature(thing)}\n```"
+    yield inspect.getdoc(thing) or ""
+    if not inspect.isclass(thing):
+        return
+    for member, value in vars(thing).items():
+        if not member.startswith("_"):
+            yield from _member(member, value)
+
+
+def _member(name: str, value: object) -> Iterator[str]:
+    doc = inspect.getdoc(value)
+    if isinstance(value, (property, functools.cached_property)):
+        yield f"`.{name}`: {doc}"
+    elif inspect.isfunction(value):
+        yield f"```python\n.{name}{_signature(value)}\n```\n\n{doc}"
+
+
+def _is_row(thing: object) -> bool:
+    return inspect.isclass(thing) and issubclass(thing, tuple)
+
+
+def _signature(thing: object) -> str:
+    """Parameters as they are typed, one line for each where there are many."""
+    assert callable(thing)
+    found = inspect.signature(thing)
+    words: list[str] = []
+    for word in found.parameters.values():
+        if word.kind is word.KEYWORD_ONLY and "*" not in words and not any(one.startswith("*") for one in words):
+            words.append("*")
+        if word.name not in ("self", "on_event"):
+            text = str(word.replace(annotation=word.empty, default=word.empty))
+            default = "" if word.default is word.empty else f" = {word.default!r}"
+            words.append(f"{text}: {word.annotation}{default}")
+    words = words[:-1] if words and words[-1] == "*" else words
+    many = ",\n    ".join(words)
+    listed = f"(\n    {many},\n)" if len(words) > 3 else f"({', '.join(words)})"
+    returned = "" if inspect.isclass(thing) else f" -> {found.return_annotation}"
+    return listed + returned
+
+
 def on_files(files: Files, config: MkDocsConfig) -> Files:
     """mkdocs asks here for pages that are not in the folder."""
     from mkdocs.structure.files import File
 
     files.append(File.generated(config, PAGE, content=commands_page()))
+    files.append(File.generated(config, PYTHON_PAGE, content=python_page()))
     return files

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import functools
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import NamedTuple, Protocol
 
 from labops.drivers.git import Git
@@ -44,6 +44,8 @@ class Version(NamedTuple):
     output: Output
     file: str = ""
     is_repo_import: bool = False
+    origin: Mapping[str, object] | None = None
+    """Of an import: where it came from, as its DVC file says."""
 
     @property
     def label(self) -> str:
@@ -57,7 +59,7 @@ class Version(NamedTuple):
 
     def tracked(self) -> Tracked:
         """The output as verbs take it."""
-        return Tracked(self.path, self.output, self.file, is_repo_import=self.is_repo_import)
+        return Tracked(self.path, self.output, self.file, is_repo_import=self.is_repo_import, origin=self.origin)
 
 
 class HasHistory(Protocol):
@@ -188,6 +190,7 @@ class History:
             output=item.output,
             file=item.file,
             is_repo_import=item.is_repo_import,
+            origin=item.origin,
         )
 
     def forget_tags(self) -> None:

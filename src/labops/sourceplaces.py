@@ -82,7 +82,7 @@ class SourcePlaces:
         """The bytes of a small object (a listing), from this machine or the remote; hashed."""
         hash_name = HashName.MD5 if is_tree_oid(oid) else item.output.hash_name
         caches = [self._kept] if is_tree_oid(oid) else []
-        for cache in [*caches, *self._caches(item)]:
+        for cache in [*caches, *self.caches(item)]:
             with contextlib.suppress(LabError):
                 data = fs.read_bytes(cache.path(oid), limit=_LISTING_LIMIT)
                 if fs.hash_bytes(data, hash_name) == oid[:32]:
@@ -123,7 +123,7 @@ class SourcePlaces:
 
     def _obtain(self, want: Want, target: str) -> int:
         oid, hash_name = want.entry.oid, want.tracked.output.hash_name
-        places = [cache.path(oid) for cache in self._caches(want.tracked)]
+        places = [cache.path(oid) for cache in self.caches(want.tracked)]
         if self.is_local:
             places.insert(0, os.path.join(self.root, want.path))
         for place in places:
@@ -157,7 +157,10 @@ class SourcePlaces:
     def remote(self, item: Tracked, name: str | None = None) -> Remote:
         """Where an output's objects lie: its own remote, the default one, or the local cache where there is none."""
         project = self._project(self._owner(item))
-        chosen = name or self._overrides.remote or item.output.remote or project.settings.core_remote
+        return project.remote(name or self._remote_name(item, project), item.output.hash_name)
+
+    def _remote_name(self, item: Tracked, project: Project) -> str:
+        chosen = self._overrides.remote or item.output.remote or project.settings.core_remote
         if chosen is None:
             if project.settings.remotes.get(UPSTREAM) is None:
                 raise InvalidInput(
@@ -166,15 +169,16 @@ class SourcePlaces:
                     hint="name one of its remotes with --remote, or give one: --remote NAME --remote-config url=URL",
                 )
             chosen = UPSTREAM
-        return project.remote(chosen, item.output.hash_name)
+        return chosen
 
     def object_url(self, item: Tracked, oid: Oid) -> str:
-        """Where the object lies on the remote; whether it does is not asked."""
-        remote = self.remote(item)
+        """Where the object lies on the remote; neither that it does nor who may look is asked."""
+        project = self._project(self._owner(item))
+        settings = project.remote_settings(self._remote_name(item, project))
         inside = "files/md5/" if item.output.hash_name is HashName.MD5 else ""
-        return f"{remote.url.rstrip('/')}/{inside}{oid[:2]}/{oid[2:]}"
+        return f"{settings.url.rstrip('/')}/{inside}{oid[:2]}/{oid[2:]}"
 
-    def _caches(self, item: Tracked) -> list[Cache]:
+    def caches(self, item: Tracked) -> list[Cache]:
         """The source's cache, where the source is on this machine."""
         if not self.is_local:
             return []

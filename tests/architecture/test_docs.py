@@ -106,6 +106,20 @@ def test_every_command_and_option_is_in_the_reference() -> None:
     assert not silent
 
 
+def test_every_public_name_is_in_the_python_reference() -> None:
+    """The generated page has a heading for each name of the package, and for each function with dvc's name."""
+    import labops
+    from labops import api
+
+    page = generator().python_page()
+    functions_of_api = {name for name in api.__all__ if name[0].islower() and f"labops.{name}" not in page}
+    left_to_dvc = {"params_show", "metrics_show", "get_dataset"}
+
+    assert {name for name in labops.__all__ if f"## labops.{name}\n" not in page} == set()
+    assert {name for name in functions_of_api - left_to_dvc if f"## labops.api.{name}\n" not in page} == set()
+    assert "None\n\n" not in page.replace("= None", "")
+
+
 def test_changelog_has_a_place_for_the_next_change() -> None:
     """The changelog keeps its form: an Unreleased section first, only the known kinds of change."""
     text = (ROOT / "CHANGELOG.md").read_text()

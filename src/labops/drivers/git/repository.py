@@ -295,6 +295,15 @@ class Git:
         assert process.stderr is not None
         return git.translate(self.root, "cat-file", process.stderr.read())
 
+    def ref_names(self) -> list[str]:
+        """Full names of the local branches and the tags."""
+        return [*self.refs("refs/heads"), *self._refs("refs/tags")]
+
+    def remote_url(self, name: str) -> str | None:
+        """The address of a git remote, None where there is none of that name."""
+        code, out, _ = git.try_run(self.root, "config", "--get", f"remote.{name}.url")
+        return os.fsdecode(out).rstrip("\n") if code == 0 else None
+
     def annotated_tags(self) -> dict[str, str]:
         """Tag → commit of the annotated tags."""
         rows = git.text(self.root, "for-each-ref", "--format=%(refname:lstrip=2) %(*objectname)", "refs/tags")

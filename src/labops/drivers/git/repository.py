@@ -297,7 +297,7 @@ class Git:
 
     def ref_names(self) -> list[str]:
         """Full names of the local branches and the tags."""
-        return [*self.refs("refs/heads"), *self._refs("refs/tags")]
+        return [*self.refs("refs/heads"), *self.refs("refs/tags")]
 
     def remote_url(self, name: str) -> str | None:
         """The address of a git remote, None where there is none of that name."""

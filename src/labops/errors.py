@@ -44,6 +44,14 @@ class LabError(Exception):
     def __str__(self) -> str:
         return self.message
 
+    def __reduce__(self) -> tuple[object, ...]:
+        """Errors travel from worker processes whole."""
+        return _remade, (type(self), self.message, self.code, self.hint, self.fields)
+
+
+def _remade(kind: type[LabError], message: str, code: str, hint: str, fields: dict[str, str | int | None]) -> LabError:
+    return kind(message, code=code, hint=hint, **fields)
+
 
 class InvalidInput(LabError, ValueError):
     """The command line, a configuration or a pointer file says something that cannot be."""

@@ -258,6 +258,8 @@ class Clone:
             options = () if self._is_whole else ("--depth=1",)
         arguments = ("fetch", "--quiet", "--no-tags", "--no-recurse-submodules", "--no-write-fetch-head", *options)
         with self._locked():
+            if "--unshallow" in arguments and not self.git.is_shallow:  # another process was faster
+                arguments = tuple(word for word in arguments if word != "--unshallow")
             run_safe(self.folder, self.url, *arguments, _FILTER, "origin", *refspecs)
             return self.git.resolve("refs/lab/tip") if refspecs[0].endswith(":refs/lab/tip") else ""
 

@@ -325,10 +325,10 @@ def test_import_url(twins, web):
         run("update", "w.txt")
         s.write("../ext/e3", b"3\n")
         run("update", "ext", "--no-download")
+        s.delete("../user/ext")  # dvc deletes the data of the version before, lab keeps it
         run("update", "sent2.dvc")
         run("update", "-R", "s")
         pointers(s)
-        s.see("status", "--json", "--no-updates", cwd=USER)
 
     twins(script)
 

@@ -367,13 +367,15 @@ def _open_folder(
 def _open_clone(address: str, url: str, rev: str | None, overrides: Overrides) -> Source:
     clone = _clone(address)
     commit = clone.commit(rev)
+    # The relative url of a folder remote leads from where the repository is, not from our copy of it.
+    root = os.path.abspath(address) if os.path.isdir(address) else clone.folder
     warnings = []
     if clone.trouble is not None:
         warnings.append(f"{clone.trouble.message}; its copy of an earlier day is used")
     return Source(
         url,
         CommitFiles(clone.git, commit),
-        root=clone.folder,
+        root=root,
         git=clone.git,
         commit=commit,
         rev=rev,

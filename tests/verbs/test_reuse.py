@@ -106,6 +106,19 @@ def lab(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Lab:
 # -- get ----------------------------------------------------------------------------------------------
 
 
+def test_a_bare_repository_here_leads_to_its_folder_remote(lab: Lab, tmp_path: Path):
+    """The relative url counts from where the repository is, not from the copy of it that we keep."""
+    config = lab.registry / ".dvc/config"
+    config.write_text(config.read_text().replace(str(lab.store), "../../store"))
+    lab.commit(lab.registry)
+    git(tmp_path, "clone", "-q", "--bare", str(lab.registry), "hub.git")
+    shutil.rmtree(lab.registry)
+
+    get(open_source("../hub.git"), "f", "../copy")
+
+    assert (tmp_path / "copy").read_bytes() == b"one\n"
+
+
 def test_one_file_of_many_moves_alone(lab: Lab, monkeypatch: pytest.MonkeyPatch):
     """Of a large dataset the listing and the one file are read from the remote, and nothing else."""
     lab.publish({f"d/{number:05}": b"%d\n" % number for number in range(2000)}, "v2")

@@ -10,12 +10,13 @@ import hashlib
 import json
 import os
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
 from typing import NamedTuple
 
 from labops.drivers import fs, git
 from labops.errors import LabError, NotFound
+from labops.model import Selected
 from labops.places.cachetrash import cache_notes
 from labops.project import CLONES, Project
 
@@ -98,6 +99,21 @@ def register_once(project: Project, remote: str | None = None) -> bool:
     register(project, remote)
     fs.write_cache_file(note, own.name.encode("utf-8", "surrogateescape"))
     return True
+
+
+def enter(project: Project, selected: Iterable[Selected], remote: str | None = None) -> list[str]:
+    """`register_once` on every remote that `selected` travels to; what kept it from that, as warnings.
+
+    Whoever may add objects but nothing else publishes all the same: others then must name this repository (`-p`).
+    """
+    said = []
+    names = {item.tracked.output.remote or remote for item in selected if item.tracked.output.is_pushed}
+    for name in sorted(names, key=str):
+        try:
+            register_once(project, name)
+        except LabError as error:
+            said.append(f"others who collect garbage in this remote do not know of this repository: {error.message}")
+    return said
 
 
 def read_list(project: Project, remote: str | None = None) -> list[Neighbour]:

@@ -5,12 +5,50 @@ from __future__ import annotations
 import os
 import posixpath
 from collections.abc import Collection, Sequence
+from typing import NamedTuple
 
 from labops.drivers.git import publishing as git
 from labops.formats.ignore import add_ignore_line
-from labops.index import read_workspace
-from labops.model import Tracked
+from labops.index import PathIndex, read_workspace
+from labops.model import Selection, Tracked
 from labops.project import Project
+
+
+class Wanted(NamedTuple):
+    """`paths` are the outputs to publish, from the root; `to_add` what must be looked at first (absolute)."""
+
+    paths: tuple[str, ...]
+    to_add: tuple[str, ...]
+    known: tuple[Tracked, ...]
+
+
+def resolve_wanted(project: Project, targets: Sequence[str]) -> Wanted:
+    """What `targets` (paths as typed, or DVC files) mean; raises `NotFound` for a DVC file that is not there."""
+    tracked = project.tracked()
+    index = PathIndex(tracked)
+    paths: dict[str, None] = {}
+    to_add: dict[str, None] = {}
+    known: dict[str, Tracked] = {}
+    for text in targets:
+        path = project.relative(text)
+        items = [item for item in tracked if item.file == path] if path.endswith(".dvc") else []
+        found = index.at(path) or index.above(path)
+        items = items or ([found] if found else [])
+        for item in items:
+            paths[item.path] = None
+            known[item.path] = item
+            if _is_added(project, item):
+                to_add[project.absolute(path if found else item.path)] = None
+        if not items:
+            project.select(Selection((text,))) if path.endswith(".dvc") else None
+            paths[path] = None
+            to_add[text] = None
+    return Wanted(tuple(paths), tuple(to_add), tuple(known.values()))
+
+
+def _is_added(project: Project, item: Tracked) -> bool:
+    """A pipeline's output is recorded by its run, an import by its update; what is not here cannot be looked at."""
+    return not item.stage and not item.is_import and os.path.lexists(project.absolute(item.path))
 
 
 class Promise:

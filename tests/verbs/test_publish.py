@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 import subprocess
 
@@ -49,6 +50,29 @@ def test_a_new_dataset(hub, ada):
     assert run_git(hub.bare, "log", "-1", "--format=%s", "main") == "first photos"
     assert (done.place, done.commit, done.versions) == ("origin/main", ada.head(), (("d", 1),))
     assert ada.git("status", "--porcelain") == ""
+
+
+def test_whoever_publishes_is_on_the_remotes_list(hub, ada):
+    """Another repository on the same remote then counts what this one uses, and collects none of it."""
+    ada.write("d", ONE)
+    ada.publish("d")
+    (entry,) = (hub.store / ".lab/repositories").iterdir()
+    assert json.loads(entry.read_text())["repository"].endswith(str(hub.bare))
+    entry.unlink()
+    ada.write("d", {"4.png": b"four"})
+    ada.publish("d")
+    assert not entry.exists(), "a clone asks the remote for it once only"
+
+
+def test_a_remote_that_takes_no_notes_takes_data_all_the_same(hub, ada, monkeypatch):
+    def refuse(*_):
+        raise AccessDenied("objects only", code="access-denied")
+
+    monkeypatch.setattr("labops.places.remote.folder.FolderRemote.put_note", refuse)
+    ada.write("d", ONE)
+    done = ada.publish("d")
+    assert done.place == "origin/main"
+    assert [("garbage" in warning, "objects only" in warning) for warning in done.report.warnings] == [(True, True)]
 
 
 def test_again_there_is_nothing_to_do(hub, ada):

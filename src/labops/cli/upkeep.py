@@ -81,7 +81,7 @@ def gc(session: Session, /, **chosen: Any) -> int:
     project = session.project()
 
     def confirm(planned: Collected) -> bool:
-        for line in () if session.is_json else _sums(planned):
+        for line in () if session.is_json else _sums(planned, is_cloud=chosen["cloud"]):
             session.say(line)
         return bool(chosen["force"]) or session.confirm(
             f"Move {_objects(planned.removed)} ({human_size(planned.removed_bytes)}) to the trash?"
@@ -98,7 +98,7 @@ def gc(session: Session, /, **chosen: Any) -> int:
     if chosen["dry_run"]:
         for warning in done.report.warnings:
             session.warn(warning)
-        for line in [*_names(done.report.plan), *_sums(done)]:
+        for line in [*_names(done.report.plan), *_sums(done, is_cloud=chosen["cloud"])]:
             session.say(line)
         return 0
     return show.show_report(session, done.report, _ending(done, is_cloud=chosen["cloud"]), dry_run=False)
@@ -155,7 +155,7 @@ def _names(plan: Plan) -> Iterator[str]:
         yield f"  … and {len(plan.steps) - _SHOWN:,} more (--json has them all)"
 
 
-def _sums(planned: Collected) -> Iterator[str]:
+def _sums(planned: Collected, *, is_cloud: bool) -> Iterator[str]:
     """What goes and what stays, a line for each place that holds anything."""
     for place in planned.places:
         if place.removed + place.used + place.young == 0:
@@ -167,6 +167,8 @@ def _sums(planned: Collected) -> Iterator[str]:
         yield f"{name}: {_objects(place.removed)} ({human_size(place.removed_bytes)}) unused; {join(stays)}"
     for other in planned.others:
         yield f"counted too: {other}"
+    if is_cloud and not planned.others:
+        yield "no other repository is known to use this remote; if one does, name a clone of it with -p"
 
 
 def _ending(done: Collected, *, is_cloud: bool) -> Iterator[str]:

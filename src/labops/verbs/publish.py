@@ -8,25 +8,23 @@ Stopped anywhere, it finishes when it is run again: what was done is found by lo
 from __future__ import annotations
 
 import functools
-import os
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-from labops import exchange
+from labops import exchange, neighbours
 from labops.drivers.git import Git
 from labops.drivers.git import publishing as git
 from labops.drivers.git.publishing import Branch
 from labops.errors import Conflict, InvalidInput, LabError, NotFound
 from labops.following import OnTheWay, catch_up, content_of, incoming, present, refuse_stale
 from labops.history import Version, read_versions
-from labops.index import PathIndex
 from labops.merging import name_clashes
 from labops.model import OnEvent, Outcome, Plan, Report, Result, Selected, Selection, Step, Tracked, ignore
 from labops.outgoing import cover, find_outgoing, refuse_broken
 from labops.project import Project
-from labops.promise import Promise
+from labops.promise import Promise, Wanted, resolve_wanted
 from labops.tracking import track
 
 
@@ -72,7 +70,7 @@ def publish(
     """
     repo = _check(project, options)
     place = git.branch(repo)
-    wanted = _resolve(project, targets)
+    wanted = resolve_wanted(project, targets)
     story = _Story(project.looking() if dry_run else project, repo, place, wanted, options, on_event)
     story.refuse_early()
     if dry_run:
@@ -110,45 +108,6 @@ def _check(project: Project, options: PublishOptions) -> Git:
     return repo
 
 
-# -- what the targets mean ----------------------------------------------------------------------------
-
-
-class _Wanted(NamedTuple):
-    """`paths` are the outputs to publish, from the root; `to_add` what must be looked at first (absolute)."""
-
-    paths: tuple[str, ...]
-    to_add: tuple[str, ...]
-    known: tuple[Tracked, ...]
-
-
-def _resolve(project: Project, targets: Sequence[str]) -> _Wanted:
-    tracked = project.tracked()
-    index = PathIndex(tracked)
-    paths: dict[str, None] = {}
-    to_add: dict[str, None] = {}
-    known: dict[str, Tracked] = {}
-    for text in targets:
-        path = project.relative(text)
-        items = [item for item in tracked if item.file == path] if path.endswith(".dvc") else []
-        found = index.at(path) or index.above(path)
-        items = items or ([found] if found else [])
-        for item in items:
-            paths[item.path] = None
-            known[item.path] = item
-            if _is_added(project, item):
-                to_add[project.absolute(path if found else item.path)] = None
-        if not items:
-            project.select(Selection((text,))) if path.endswith(".dvc") else None
-            paths[path] = None
-            to_add[text] = None
-    return _Wanted(tuple(paths), tuple(to_add), tuple(known.values()))
-
-
-def _is_added(project: Project, item: Tracked) -> bool:
-    """A pipeline's output is recorded by its run, an import by its update; what is not here cannot be looked at."""
-    return not item.stage and not item.is_import and os.path.lexists(project.absolute(item.path))
-
-
 # -- the story ----------------------------------------------------------------------------------------
 
 
@@ -157,7 +116,7 @@ class _Story:
     project: Project
     repo: Git
     place: Branch
-    wanted: _Wanted
+    wanted: Wanted
     options: PublishOptions
     on_event: OnEvent
     steps: list[Step] = field(default_factory=list)
@@ -237,7 +196,10 @@ class _Story:
                 self.steps += added.plan.steps
                 self.outcomes += added.outcomes
                 self.warnings += added.warnings
-            self._exchange(self._selected())
+            selected = self._selected()
+            self._exchange(selected)
+            if not self.has_failed:
+                self.warnings += neighbours.enter(self.project, selected, self.options.remote)
 
     def _catch_up(self, items: Sequence[Tracked]) -> None:
         done = catch_up(self.project, items, jobs=self.options.jobs, on_event=self.on_event)

@@ -18,8 +18,8 @@ from collections.abc import Generator, Mapping
 from typing import IO, TYPE_CHECKING, Any, BinaryIO, Literal, TextIO, TypeVar, overload
 
 from labops.errors import InvalidInput, LabError, NotFound, Unsupported
-from labops.readers import commits, forget, open_reader, ref_names, repo_place
 from labops.reading import FolderPath, MissingPath, Reader, Row
+from labops.reading.readers import commits, forget, open_reader, ref_names, repo_place
 
 if TYPE_CHECKING:
     from types import ModuleType, TracebackType

@@ -29,9 +29,9 @@ from labops.model import (
     is_tree_oid,
     parse_relpath,
 )
-from labops.readers import open_reader, repo_place
 from labops.reading import Reader, folder_path
-from labops.stock import looks, raise_first
+from labops.reading.readers import open_reader, repo_place
+from labops.reading.stock import looks, raise_first
 
 if TYPE_CHECKING:
     from labops.history import Version

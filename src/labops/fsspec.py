@@ -21,8 +21,8 @@ from fsspec.spec import AbstractFileSystem
 from labops.drivers import fs
 from labops.errors import InvalidInput
 from labops.model import Entry, Tracked
-from labops.readers import open_reader, repo_place
 from labops.reading import Reader, Row
+from labops.reading.readers import open_reader, repo_place
 
 if TYPE_CHECKING:
     from fsspec.callbacks import Callback

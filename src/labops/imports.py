@@ -39,7 +39,7 @@ from labops.model import (
 from labops.places.cache import Batch
 from labops.project import Project
 from labops.source import Source, SourceFile, Want, open_source
-from labops.sourcefiles import data_below
+from labops.source.files import data_below
 
 
 class Origin(NamedTuple):

@@ -253,7 +253,7 @@ class Project:
         known = self.tracked() if tracked is None else tracked
         if not (tracked is None if has_versions is None else has_versions) or not _may_name_version(selection):
             return self._select_plain(selection, known)
-        from labops import references
+        from labops.history import references
 
         plain, asked = references.split(self, selection, known)
         now = self._select_plain(selection._replace(targets=plain), known) if plain or not asked else ()
@@ -290,7 +290,7 @@ class Project:
         tracked = self.tracked()
         asked: Sequence[Selected] = ()
         if _may_name_version(selection):
-            from labops import references
+            from labops.history import references
 
             plain, dated = references.split(self, selection, tracked)
             asked = references.merged(dated)

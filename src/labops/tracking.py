@@ -12,9 +12,10 @@ import posixpath
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from labops import exchange, pointers, references
+from labops import exchange, pointers
 from labops.errors import InvalidInput, NotFound
 from labops.formats.dirfile import render_tree, tree_oid
+from labops.history import references
 from labops.materialise import materialise
 from labops.model import (
     Action,

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from labops.project import Project
-from labops.readers import forget
+from labops.reading.readers import forget
 from labops.verbs.add import add
 from labops.verbs.init import init
 from labops.verbs.push import push

@@ -128,7 +128,7 @@ def test_beside_a_cache_that_is_read_only_the_members_own_is_used(
     oid = md5("two\n")
     (registry.root / f".dvc/cache/files/md5/{oid[:2]}/{oid[2:]}").unlink()
     before = registry.objects()
-    monkeypatch.setattr("labops.stock._is_writable", lambda _: False)
+    monkeypatch.setattr("labops.reading.stock._is_writable", lambda _: False)
 
     assert files_in(labops.Dataset("cats", version="v1").path()) == VERSIONS[0]
 

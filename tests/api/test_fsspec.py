@@ -105,7 +105,7 @@ def test_a_pickled_file_system_reads_the_same_commit(registry: Registry) -> None
     told = pickle.dumps(lab)
     registry.write({"1.txt": "other\n"})
     registry.save("fourth", "cats")
-    from labops.readers import forget
+    from labops.reading.readers import forget
 
     forget()
 

@@ -103,7 +103,7 @@ def test_a_repository_elsewhere_is_asked_again_after_a_while(
     registry.save("fourth", "cats")
     assert labops.Dataset("cats", registry.url).version == "v3"
 
-    monkeypatch.setattr("labops.readers.FRESH_SECONDS", -1.0)
+    monkeypatch.setattr("labops.reading.readers.FRESH_SECONDS", -1.0)
 
     assert labops.Dataset("cats", registry.url).version == "v4"
 

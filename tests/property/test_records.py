@@ -7,8 +7,8 @@ from hypothesis import strategies as st
 
 from labops import index
 from labops.errors import LabError
+from labops.history.records import plain_output
 from labops.model import Tracked
-from labops.records import plain_output
 
 odd = st.sampled_from(
     ["null", "True", "no", "1e5", "0x1f", "a.b", "a-b", "été", "a b", "a:", "-a", "..", ".dvc", "x/y"]

@@ -13,7 +13,7 @@ from labops.errors import InvalidInput
 from labops.model import Action, Selection
 from labops.project import Project
 from labops.source import forget_clones, open_source
-from labops.sourceversions import at_version
+from labops.source.versions import at_version
 from labops.verbs.add import add
 from labops.verbs.data_status import data_status
 from labops.verbs.get import get

@@ -21,7 +21,7 @@ from labops.errors import Conflict, Corrupt, InvalidInput, LabError, NotFound, U
 from labops.model import Action, Result, Selection
 from labops.project import Project
 from labops.source import forget_clones, open_source
-from labops.sourceversions import at_version
+from labops.source.versions import at_version
 from labops.urls import UrlOptions
 from labops.verbs.add import add
 from labops.verbs.freeze import freeze

@@ -14,7 +14,7 @@ from labops.errors import InvalidInput, LabError, NotFound, Unavailable
 from labops.model import HERE, Result
 from labops.project import Project
 from labops.source import Want, forget_clones, open_source
-from labops.sourcesettings import cache_folder
+from labops.source.settings import cache_folder
 from labops.verbs.add import add
 from labops.verbs.init import init
 from labops.verbs.push import push

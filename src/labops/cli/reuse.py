@@ -108,7 +108,7 @@ def list_(
 
     URL is a folder or the address of a git repository; PATH is a folder or file in it, or NAME@VERSION.
     """
-    from labops.sourceversions import at_version
+    from labops.source.versions import at_version
     from labops.verbs.list import ListOptions, list_source
 
     if tree and session.is_json:
@@ -224,7 +224,7 @@ def get(
 
     Of a large dataset only what is named moves. It appears whole or not at all. PATH may be NAME@VERSION.
     """
-    from labops.sourceversions import at_version
+    from labops.source.versions import at_version
     from labops.verbs.get import get as verb
     from labops.verbs.get import object_url
 

@@ -206,7 +206,7 @@ def _held(project: Project, report: Report, targets: tuple[str, ...]) -> Iterato
     """Which versions the workspace holds now that the DVC files do not name, and the way back."""
     if report.failed or not any("@" in target for target in targets):
         return
-    from labops import references
+    from labops.history import references
 
     tracked = project.tracked()
     now = {item.path: (item.output.oid, item.output.hash_name) for item in tracked}

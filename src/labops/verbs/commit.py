@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
-from labops import pointers, references
+from labops import pointers
 from labops.errors import Conflict
 from labops.formats.dirfile import render_tree
+from labops.history import references
 from labops.materialise import materialise
 from labops.model import (
     Action,

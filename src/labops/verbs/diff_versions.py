@@ -7,12 +7,12 @@ from typing import NamedTuple
 
 from labops.errors import NotFound
 from labops.history import Version
+from labops.history.references import Asked, Resolver
 from labops.listings import Listings
 from labops.model import Oid, OnEvent, Selected, Selection, ignore, is_tree_oid
 from labops.planning.compare import compare
 from labops.planning.difference import Difference, Row, difference
 from labops.project import Project
-from labops.references import Asked, Resolver
 
 
 class Comparison(NamedTuple):

@@ -24,7 +24,7 @@ from labops.model import (
     ignore,
 )
 from labops.source import Source, SourceFile, Want
-from labops.sourcefiles import data_below
+from labops.source.files import data_below
 from labops.taking import Shelf, destination, workbench
 
 _File = tuple[SourceFile, RelPath]

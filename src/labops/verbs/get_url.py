@@ -12,7 +12,7 @@ from labops.errors import Conflict
 from labops.model import Action, OnEvent, Plan, Report, Step, ignore
 from labops.places.outside import OutsideFile, is_folder, name_of
 from labops.settings import find_root, load_settings
-from labops.sourcesettings import cache_folder
+from labops.source.settings import cache_folder
 from labops.taking import Shelf, destination, workbench
 from labops.urls import open_url
 

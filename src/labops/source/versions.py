@@ -5,7 +5,7 @@ from __future__ import annotations
 from labops.errors import InvalidInput, LabError, NotFound
 from labops.formats.reference import parse_reference
 from labops.history import History
-from labops.source import Source, prefix_of
+from labops.source.repository import Source, prefix_of
 
 
 def at_version(source: Source, text: str) -> tuple[Source, str]:

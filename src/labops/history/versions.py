@@ -17,8 +17,8 @@ from typing import NamedTuple, Protocol
 from labops.drivers.git import Git
 from labops.drivers.git import history as git_history
 from labops.errors import InvalidInput, LabError, NotFound
+from labops.history.records import Records
 from labops.model import HashName, Oid, Output, Tracked
-from labops.records import Records
 
 _PATTERNS = ("**/*.dvc", "**/dvc.lock")
 _NUMBER = re.compile(r"v?([0-9]{1,9})", re.IGNORECASE)

@@ -30,7 +30,7 @@ from labops.places.remote import Remote
 from labops.places.state import State
 from labops.project import Project
 from labops.settings import load_settings
-from labops.sourcesettings import UPSTREAM, Overrides, cache_folder, settings_at
+from labops.source.settings import UPSTREAM, Overrides, cache_folder, settings_at
 
 _LISTING_LIMIT = 1 << 32
 

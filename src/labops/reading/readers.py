@@ -21,7 +21,7 @@ from labops.drivers.git.cloning import is_url
 from labops.drivers.interpreter import Helper
 from labops.errors import InvalidInput, LabError
 from labops.model import Tracked
-from labops.reading import Reader
+from labops.reading.reader import Reader
 from labops.settings import find_root
 from labops.source import Want, forget_clones, open_source
 
@@ -184,7 +184,7 @@ def serve(request: tuple[Recipe, tuple[Want, ...] | Tracked]) -> None:
         reader.stock.bring(wanted)
 
 
-_helper = Helper("labops.readers:serve")
+_helper = Helper("labops.reading.readers:serve")
 _is_forked = False
 """True in a child of a process that had loaded a cloud library, whose threads are not in the child."""
 
@@ -193,7 +193,7 @@ def _after_fork() -> None:
     """Locks that another thread held, connections and the threads of libraries do not work in the child."""
     global _lock, _helper, _is_forked
     _lock = threading.RLock()
-    _helper = Helper("labops.readers:serve")
+    _helper = Helper("labops.reading.readers:serve")
     _is_forked = _is_forked or "obstore" in sys.modules
     _open.clear()
 

@@ -21,9 +21,9 @@ from labops.errors import InvalidInput, NotFound
 from labops.formats.reference import parse_reference
 from labops.history import History, Version
 from labops.model import HERE, Entry, Oid, RelPath, Tracked, is_tree_oid, parse_relpath
+from labops.reading.stock import Elsewhere, Stock, TreeIndex
 from labops.source import Source
-from labops.sourcefiles import PRIVATE, PlainFile, escapes
-from labops.stock import Elsewhere, Stock, TreeIndex
+from labops.source.files import PRIVATE, PlainFile, escapes
 
 
 class MissingPath(NotFound, FileNotFoundError):

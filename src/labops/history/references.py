@@ -10,7 +10,7 @@ from typing import NamedTuple, Protocol
 
 from labops.errors import Corrupt, InvalidInput, LabError, NotFound
 from labops.formats.reference import Reference, parse_reference
-from labops.history import HasHistory, History, Version
+from labops.history.versions import HasHistory, History, Version
 from labops.model import HashName, RelPath, Selected, Selection, Tracked
 from labops.places.cache import Cache
 from labops.planning.select import select

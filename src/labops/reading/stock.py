@@ -37,7 +37,7 @@ from labops.model import (
 from labops.places.cache import Cache
 from labops.project import Project
 from labops.source import Source, Want
-from labops.sourcesettings import cache_folder
+from labops.source.settings import cache_folder
 from labops.survey import survey
 
 _LINKS = ("hardlink", "symlink", "copy")

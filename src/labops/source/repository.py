@@ -38,9 +38,9 @@ from labops.model import (
 )
 from labops.project import Project
 from labops.settings import find_root, load_settings
-from labops.sourcefiles import PRIVATE, CommitFiles, Files, FolderFiles, Found, SourceFile
-from labops.sourceplaces import Landing, SourcePlaces, Want
-from labops.sourcesettings import Overrides, cache_folder
+from labops.source.files import PRIVATE, CommitFiles, Files, FolderFiles, Found, SourceFile
+from labops.source.places import Landing, SourcePlaces, Want
+from labops.source.settings import Overrides, cache_folder
 from labops.survey import survey
 
 __all__ = ["Found", "Landing", "Overrides", "Source", "SourceFile", "Want", "forget_clones", "open_source"]

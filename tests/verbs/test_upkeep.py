@@ -262,6 +262,7 @@ def test_doctor_leaves_nothing_behind(world: World) -> None:
     assert not [path for path in (world.store / ".lab").rglob("*") if path.is_file()]
     assert found["remote store: rights"].state == OK
     assert found["DVC files"].state == OK
+    assert (found["merge driver"].state, found["hooks"].state) == (OK, WARN), "init makes one, install the others"
     assert not [check for check in found.values() if check.state == FAIL]
     assert all(check.todo for check in found.values() if check.state != OK)
 

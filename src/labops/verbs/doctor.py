@@ -179,8 +179,8 @@ def _git_setup(project: Project) -> Iterator[Check]:
     missing = [name for name in _HOOKS if name not in found]
     todo = "let git check data with every commit and push: lab install"
     yield Check("hooks", WARN if missing else OK, _listed(found, missing), todo if missing else "")
-    driver = git.setting(project.git, "merge.dvc.driver")
-    text = driver or "none: two people's additions to one dataset will conflict"
+    driver = git.setting(project.git, "merge.lab.driver")
+    text = "set up" if driver else "none: two people's additions to one dataset will conflict"
     yield Check("merge driver", OK if driver else WARN, text, "" if driver else "lab install")
     if project.git.is_shallow:
         yield Check("history", WARN, "this clone is shallow: older versions are not known", "git fetch --unshallow")

@@ -52,7 +52,7 @@ SAID: list[tuple[str, type[LabError], str]] = [
             " ! [remote rejected] main -> main (branch is currently checked out)"
         ),
         Conflict,
-        "git-push-refused",
+        "git-push-to-checkout",
     ),
     (
         "fatal: could not read Username for 'https://git.lab.example': terminal prompts disabled",

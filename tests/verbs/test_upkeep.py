@@ -21,6 +21,7 @@ from labops.verbs.add import add
 from labops.verbs.destroy import destroy
 from labops.verbs.doctor import FAIL, OK, WARN, Check, examine
 from labops.verbs.du import Row, du
+from labops.verbs.install import install
 from labops.verbs.migrate import migrate
 from labops.verbs.move import move
 from labops.verbs.push import push
@@ -262,9 +263,15 @@ def test_doctor_leaves_nothing_behind(world: World) -> None:
     assert not [path for path in (world.store / ".lab").rglob("*") if path.is_file()]
     assert found["remote store: rights"].state == OK
     assert found["DVC files"].state == OK
-    assert (found["merge driver"].state, found["hooks"].state) == (OK, WARN), "init makes one, install the others"
+    assert (found["merge driver"].state, found["hooks"].state) == (WARN, WARN), "a repository that dvc made"
     assert not [check for check in found.values() if check.state == FAIL]
     assert all(check.todo for check in found.values() if check.state != OK)
+
+
+def test_doctor_sees_what_install_sets_up(world: World) -> None:
+    install(Project.find())
+    found = checks()
+    assert (found["merge driver"].state, found["hooks"].state) == (OK, OK)
 
 
 def test_doctor_finds_what_is_wrong(world: World, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -194,7 +194,7 @@ class BucketRemote:
             if error.code != "no-such-object":
                 raise
             present = self._bucket.heads(moves)  # somebody else was faster with some of them
-            moves = {key: row for key, row in moves.items() if isinstance(present[key], int)}
+            moves = {key: row for key, row in moves.items() if isinstance(present[key], Row)}
             copy_all(self._bucket, moves)
         self._bucket.delete(list(moves))
 

@@ -5,9 +5,9 @@
 
 from labops.drivers.s3.bucket import Bucket, Watch
 from labops.drivers.s3.downloading import download
-from labops.drivers.s3.listing import Row
+from labops.drivers.s3.listing import DatedRow, Row
 from labops.drivers.s3.signing import Keys
 from labops.drivers.s3.uploading import upload
 from labops.drivers.s3.wire import BucketSettings, in_region
 
-__all__ = ["Bucket", "BucketSettings", "Keys", "Row", "Watch", "download", "in_region", "upload"]
+__all__ = ["Bucket", "BucketSettings", "DatedRow", "Keys", "Row", "Watch", "download", "in_region", "upload"]

@@ -31,6 +31,9 @@ GROUPS: dict[str, dict[str, Entry]] = {
         "fetch": Entry("sync:fetch", "Download tracked data into the cache."),
         "pull": Entry("sync:pull", "Fetch, then checkout."),
     },
+    "Your own files": {
+        "home": Entry("home:home", "Keep a folder the same on every machine: link, sync, restore."),
+    },
     "Look": {
         "status": Entry("look:status", "Show what differs from the DVC files, or from a remote (-c)."),
         "data": Entry("look:data", "Compare the last commit, the DVC files and the workspace."),

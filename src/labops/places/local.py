@@ -233,8 +233,18 @@ class LocalFolder:
             raise _clash(path, "a file has the name of its folder here") from None
         if not os.path.isdir(os.path.dirname(full)):
             raise _clash(path, "a file has the name of its folder here")
-        if os.path.isdir(full) and not os.path.islink(full):
+        if os.path.isdir(full) and not os.path.islink(full) and not _remove_hollow(full):
             raise _clash(path, "a folder has its name here")
+
+
+def _remove_hollow(folder: str) -> bool:
+    """Remove a folder that holds nothing but folders; False, with nothing done, when it holds anything else."""
+    found = list(os.walk(folder, topdown=False))
+    if any(names for _, _, names in found) or any(
+        os.path.islink(f"{at}/{name}") for at, names, _ in found for name in names
+    ):
+        return False
+    return all([fs.remove_folder(at) for at, _, _ in found])
 
 
 def _take(path: str, st: os.stat_result, found: Scan) -> None:

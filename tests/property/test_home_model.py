@@ -30,7 +30,7 @@ from labops.testing.home_memory import FaultyStore, MemoryStore
 from labops.verbs.home_sync import SyncOptions, sync_home
 
 HISTORIES = int(os.environ.get("LABOPS_HOME_HISTORIES", "150"))
-PATHS = ("a", "b", "d/a", "d/b", "a/x")
+PATHS = ("a", "a", "a", "b", "d/a", "a/x")
 MACHINES = 3
 URL = "memory://home"
 
@@ -67,17 +67,20 @@ class Sync(NamedTuple):
 
 edits = st.builds(
     Edit,
-    st.integers(0, MACHINES),
+    st.sampled_from([*range(MACHINES + 1), MACHINES]),
     st.sampled_from(["write", "write", "delete", "rename"]),
     st.sampled_from(PATHS),
     st.sampled_from(PATHS),
     st.integers(0, 3),
 )
 faults = st.builds(
-    Fault, st.integers(0, 25), st.sampled_from(["kill", "kill", "lose", "edit", "sync"]), edits, st.integers(0, 2)
+    Fault, st.integers(0, 11), st.sampled_from(["kill", "lose", "edit", "edit", "sync"]), edits, st.integers(0, 2)
 )
 syncs = st.builds(Sync, st.integers(0, MACHINES - 1), st.lists(faults, max_size=2).map(tuple))
-histories = st.lists(st.one_of(edits, syncs), min_size=1, max_size=14)
+days = st.builds(lambda edit, sync: [edit, sync._replace(machine=edit.machine % MACHINES)], edits, syncs)
+"""An edit and then a sync of the same machine, as people do."""
+histories = st.lists(st.one_of(edits.map(lambda edit: [edit]), days, days, syncs.map(lambda sync: [sync])), min_size=4,
+                     max_size=14).map(lambda parts: [event for part in parts for event in part])  # fmt: skip
 
 
 class Doomed(LocalFolder):
@@ -113,6 +116,35 @@ class DoomedHome(HomeFolder):
         if self.is_dead():
             raise Killed
         super().save_base(base)
+
+
+class Fate:
+    """What happens to one sync, moment by moment."""
+
+    def __init__(self, world: World, sync: Sync, depth: int) -> None:
+        self.world, self.sync, self.depth = world, sync, depth
+        self.now = 0
+        self.is_dead = False
+
+    def moment(self, what: str) -> None:
+        if self.is_dead:
+            raise Killed
+        self.now += 1
+        for fault in self.sync.faults:
+            if fault.at == self.now - 1:
+                self.strike(fault, what)
+
+    def strike(self, fault: Fault, what: str) -> None:
+        if fault.kind == "kill":
+            self.is_dead = True
+            raise Killed
+        if fault.kind == "lose":
+            if not what.endswith(("place", "bury", "second name")):
+                raise Unavailable("the answer was lost", code="unreachable")
+        elif fault.kind == "edit":
+            self.world.edit(fault.edit)
+        elif self.depth == 0 and fault.machine != self.sync.machine:
+            self.world.sync(Sync(fault.machine, ()), self.depth + 1)
 
 
 class World:
@@ -171,34 +203,13 @@ class World:
         assert not missing, f"lost: {missing}"
 
     def _run(self, sync: Sync, depth: int) -> None:
-        state = {"moment": 0, "is_dead": False}
-
-        def moment(request: str) -> None:
-            if state["is_dead"]:
-                raise Killed
-            state["moment"] += 1
-            for fault in sync.faults:
-                if fault.at == state["moment"] - 1:
-                    strike(fault, request)
-
-        def strike(fault: Fault, request: str) -> None:
-            if fault.kind == "kill":
-                state["is_dead"] = True
-                raise Killed
-            if fault.kind == "lose":
-                if not request.endswith(("place", "bury", "second name")):
-                    raise Unavailable("the answer was lost", code="unreachable")
-            elif fault.kind == "edit":
-                self.edit(fault.edit)
-            elif depth == 0 and fault.machine != sync.machine:
-                self.sync(Sync(fault.machine, ()), depth + 1)
-
-        store = FaultyStore(self.store, lambda request, when: moment(f"{when} {request}"))
+        fate = Fate(self, sync, depth)
+        store = FaultyStore(self.store, lambda request, when: fate.moment(f"{when} {request}"))
         root = self.roots[sync.machine]
         link = Link(URL, {}, True, self.store.conditions)
         folder = DoomedHome(root, link, home=Home(URL, store), machine=f"machine{sync.machine}")
-        folder.is_dead = lambda: bool(state["is_dead"])
-        folder.local = Doomed(root, moment)
+        folder.is_dead = lambda: fate.is_dead
+        folder.local = Doomed(root, fate.moment)
         with contextlib.suppress(Killed, LabError):
             sync_home(folder, Mode.SYNC, SyncOptions(allows_empty=True, jobs=1))
 

@@ -244,7 +244,7 @@ def _remove_hollow(folder: str) -> bool:
         os.path.islink(f"{at}/{name}") for at, names, _ in found for name in names
     ):
         return False
-    return all([fs.remove_folder(at) for at, _, _ in found])
+    return all(fs.remove_folder(at) for at, _, _ in found)
 
 
 def _take(path: str, st: os.stat_result, found: Scan) -> None:

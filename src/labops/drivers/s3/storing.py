@@ -220,36 +220,46 @@ def delete(bucket: Bucket, key: str, condition: str | None = None) -> None:
 
 
 def probe(bucket: Bucket, key: str) -> frozenset[str]:
-    """What conditions the store honours, found out by writing and deleting the object `key` (S3).
+    """What conditions the store honours, found out by writing and deleting the object `key` and a neighbour (S3).
 
-    `create`: it refuses to overwrite under If-None-Match; `match`: it refuses another etag for a write;
-    `delete`: for a deletion; `copy`: for the source of a copy; `copy-create`: to overwrite by a copy.
+    `create`: it refuses to overwrite under If-None-Match; `match`: a write unless the etag is the right one;
+    `delete`: a deletion; `copy`: a copy of another source; `copy-create`: to overwrite by a copy. A store that
+    refuses the right etag too (Ceph does, for a write) does not know the condition.
     """
-    wire, found = bucket.wire, set()
-
-    def refuses(method: str, key: str, headers: Mapping[str, str]) -> bool:
-        body = (lambda: b"") if method == "PUT" else None
-        answer = wire.attempt(method, key, headers=headers, body=body)
-        return isinstance(answer, Fault) and answer.status == 412
-
-    other = hashlib.md5(b"another").hexdigest()
     settings = bucket.settings
-    headers = {**settings.put_headers, **settings.customer_headers}
-    wire.request("PUT", key, action="s3:PutObject", headers=headers, body=lambda: b"")
+    plain = {**settings.put_headers, **settings.customer_headers}
     source = {"x-amz-copy-source": quote(f"/{settings.bucket}/{key}", safe="/-_.~")}
+    neighbour = key + "2"
+    found = set()
+
+    def status(method: str, at: str, headers: Mapping[str, str]) -> int:
+        body = (lambda: b"") if method == "PUT" else None
+        answer = bucket.wire.attempt(method, at, headers=headers, body=body)
+        return answer.status
+
+    def tells_apart(method: str, at: str, headers: Mapping[str, str], prefix: str = "") -> bool:
+        other = _conditions(hashlib.md5(b"another").hexdigest(), prefix)
+        return (
+            status(method, at, {**headers, **other}) == 412 and status(method, at, {**headers, **right(prefix)}) < 300
+        )
+
+    def right(prefix: str) -> dict[str, str]:
+        return _conditions(etag, prefix)
+
+    etag = _put(bucket, key, lambda: b"", 0, {})
     try:
-        if refuses("PUT", key, {**headers, **_conditions(ABSENT)}):
+        if status("PUT", key, plain | _conditions(ABSENT)) == 412:
             found.add("create")
-        if refuses("PUT", key, {**headers, **_conditions(other)}):
+        if tells_apart("PUT", key, plain):
             found.add("match")
-        if refuses("PUT", key + "2", {**headers, **source, **_conditions(other, "x-amz-copy-source-")}):
+        if tells_apart("PUT", neighbour, plain | source, "x-amz-copy-source-"):
             found.add("copy")
-        wire.request("PUT", key + "2", action="s3:PutObject", headers=headers, body=lambda: b"2")
-        if refuses("PUT", key + "2", {**headers, **source, **_conditions(ABSENT)}):
+        _put(bucket, neighbour, lambda: b"2", 1, {})
+        if status("PUT", neighbour, plain | source | _conditions(ABSENT)) == 412:
             found.add("copy-create")
-        if refuses("DELETE", key, _conditions(other)):
+        if tells_apart("DELETE", key, {}):
             found.add("delete")
     finally:
-        oddkeys.delete(wire, key)
-        oddkeys.delete(wire, key + "2")
+        oddkeys.delete(bucket.wire, key)
+        oddkeys.delete(bucket.wire, neighbour)
     return frozenset(found)

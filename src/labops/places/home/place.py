@@ -107,8 +107,8 @@ class Home:
         key = self._prefix + path
         if there is not None:
             self._bury(path, there, stamp)
-        condition = self._condition(key, there, CREATE if there is None else MATCH)
         try:
+            condition = self._condition(key, there, CREATE if there is None else MATCH)
             return self.store.put(key, source, condition, journal)
         except Conflict as error:
             if error.code == "changed-there":

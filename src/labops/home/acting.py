@@ -26,6 +26,8 @@ from labops.places.home import Facts, Got, Source
 from labops.places.local import changed_here, row_of
 from labops.planning.home import Do, HomePlan, Mode, Step, conflict_name
 
+JOBS: Final = 32
+"""Transfers at once: beyond it the threads of one process only wait for each other (measured in bench/home.py)."""
 _BATCH_FILES: Final = 2000
 _BATCH_BYTES: Final = 1 << 30
 """Downloads that are made durable together, before any of them gets its name."""
@@ -49,7 +51,7 @@ class Acting:
         self._local, self._home = folder.local, folder.home
         self._stamp = folder.new_stamp()
         self._when = time.strftime("%Y%m%d-%H%M%S")
-        self._jobs = jobs or (8 if folder.link.url.startswith("/") else transfer.NETWORK_JOBS)
+        self._jobs = jobs or (transfer.DISK_JOBS if folder.link.url.startswith("/") else JOBS)
         self._on_event = on_event
         self._clock = sides.scan.clock_ns
         self._rows: dict[str, Known | None] = {}
@@ -191,7 +193,7 @@ class Acting:
         return Ended(step)
 
     def _fetch(self, step: Step) -> tuple[str, Got]:
-        """The object as a finished file under a temporary name: content, times, mode, or a link."""
+        """The object's bytes under a temporary name."""
         temporary = self._local.temporary()
         got = self._home.get(step.path, temporary, partial=self._journal("down", step.path, step.size))
         there = step.there
@@ -207,15 +209,15 @@ class Acting:
                     hint="run the command again; if it stays so, restore an older content: lab home restore",
                     path=step.path,
                 )
-        dress(temporary, got)
         return temporary, got
 
     def _make_durable(self, fetched: Iterable[tuple[str, Got]]) -> None:
-        paths = [path for path, _ in fetched if not os.path.islink(path)]
+        paths = [path for path, _ in fetched]
         if paths:
             fs.sync(self._folder.root, paths)
 
     def _place(self, step: Step, temporary: str, got: Got) -> None:
+        dress(temporary, got)
         placed = self._local.place(temporary, step.path, step.here, self._stamp)
         self._rows[step.path] = row_of(placed, got.digest, got.mark, self._clock)
 

@@ -47,6 +47,9 @@ class LocalFolder:
         self.root = root
         self._numbers = itertools.count()
         self._token = f"{os.getpid()}-{os.urandom(4).hex()}"
+        self._bench = ""
+        self._real: set[str] = set()
+        """Folders that were seen to be real ones by this run."""
 
     # -- looking ----------------------------------------------------------------------------------------
 
@@ -54,6 +57,7 @@ class LocalFolder:
         """Every file and symbolic link below the root with one lstat each; links are not followed."""
         import time
 
+        self._real.clear()
         clock = time.time_ns() if is_looking else fs.clock_ns(self._private())
         found = Scan({}, [], [], [], [], clock)
         with fs.translating(self.root):
@@ -138,9 +142,11 @@ class LocalFolder:
 
     def temporary(self) -> str:
         """A new path for half-done work, on the same disk."""
-        folder = self._private("tmp")
-        fs.make_folder(folder)
-        return f"{folder}/{self._token}-{next(self._numbers)}"
+        if not self._bench:
+            folder = self._private("tmp")
+            fs.make_folder(folder)
+            self._bench = folder
+        return f"{self._bench}/{self._token}-{next(self._numbers)}"
 
     def place(self, temporary: str, path: str, expected: Here | None, stamp: str) -> Here:
         """Give the finished file `temporary` the name `path`; what was there goes into the trash.
@@ -207,6 +213,7 @@ class LocalFolder:
         """Remove the folders above `path` that nothing is left in."""
         folder = os.path.dirname(path)
         while folder and fs.remove_folder(self.full(folder)):
+            self._real.discard(folder)
             folder = os.path.dirname(folder)
 
     def grave(self, path: str, stamp: str) -> str:
@@ -224,6 +231,19 @@ class LocalFolder:
 
     def _make_parents(self, path: str) -> None:
         full = self.full(path)
+        folder = os.path.dirname(path)
+        if folder not in self._real:
+            self._make_real(path, full)
+            self._real.add(folder)
+        with fs.translating(full):
+            try:
+                mode = os.lstat(full).st_mode
+            except FileNotFoundError:
+                return
+        if stat_bits.S_ISDIR(mode) and not _remove_hollow(full):
+            raise _clash(path, "a folder has its name here")
+
+    def _make_real(self, path: str, full: str) -> None:
         link = fs.link_parents(full, self.root)
         if link is not None:
             raise _clash(path, f"'{os.path.relpath(link, self.root)}' is a symbolic link here, not a folder")
@@ -233,8 +253,6 @@ class LocalFolder:
             raise _clash(path, "a file has the name of its folder here") from None
         if not os.path.isdir(os.path.dirname(full)):
             raise _clash(path, "a file has the name of its folder here")
-        if os.path.isdir(full) and not os.path.islink(full) and not _remove_hollow(full):
-            raise _clash(path, "a folder has its name here")
 
 
 def _remove_hollow(folder: str) -> bool:

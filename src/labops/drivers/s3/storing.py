@@ -54,7 +54,8 @@ def store(
     """
     if isinstance(source, bytes) or settled.size <= SMALL:
         data = source if isinstance(source, bytes) else _whole(source, settled)
-        return _store_small(bucket, key, data, meta, condition), hashlib.md5(data).hexdigest()
+        md5 = hashlib.md5(data)
+        return _store_small(bucket, key, data, md5.digest(), meta, condition), md5.hexdigest()
     digest = Digest(settled.check)
     headers, conditions = _meta_headers(meta), _conditions(condition)
     if bucket.is_s3 and settled.size >= MULTIPART_FROM:
@@ -101,21 +102,22 @@ def _etag_of(bucket: Bucket, key: str) -> str:
     return found.etag if found else ""
 
 
-def _store_small(bucket: Bucket, key: str, data: bytes, meta: Mapping[str, str], condition: str | None) -> str:
+def _store_small(
+    bucket: Bucket, key: str, data: bytes, md5: bytes, meta: Mapping[str, str], condition: str | None
+) -> str:
+    checked = {**_meta_headers(meta), "content-md5": base64.b64encode(md5).decode()}
     if bucket.is_s3 and (bucket.settings.put_headers or bucket.is_odd(key)):
-        md5 = base64.b64encode(hashlib.md5(data).digest()).decode()
-        headers = {**_meta_headers(meta), **_conditions(condition), "content-md5": md5}
+        headers = {**checked, **_conditions(condition)}
         return _put(bucket, key, lambda: data, len(data), headers)
     import obstore
 
     with bucket.translated("s3:PutObject"):
         result = obstore.put(bucket.store, key, data, attributes=dict(meta), mode=_mode(condition), use_multipart=False)
     etag = (result["e_tag"] or "").strip('"')
-    if bucket.is_s3 and len(etag) == 32 and etag != hashlib.md5(data).hexdigest():
+    if bucket.is_s3 and len(etag) == 32 and etag != md5.hex():
         # An encrypting store has etags of another kind; anything else means damaged bytes: the raw way has
         # the store itself compare.
-        md5 = base64.b64encode(hashlib.md5(data).digest()).decode()
-        headers = {**_meta_headers(meta), "content-md5": md5, **_conditions(condition if condition is None else etag)}
+        headers = {**checked, **_conditions(condition if condition is None else etag)}
         return _put(bucket, key, lambda: data, len(data), headers)
     return etag
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import math
 import re
+import time
 from collections.abc import Iterator, Sequence
 from typing import Final, NamedTuple
 
@@ -25,6 +27,8 @@ from labops.places.home.words import (
 
 TRASH: Final = ".trash/"
 """What was replaced or deleted lies below `.trash/<date>/<time>-<machine>-<number>/`, at its old path."""
+BELIEVED_SECONDS: Final = 5.0
+"""How long a listing is believed about names that were free, in a store without conditions."""
 _BURIED = re.compile(r"\.trash/(\d{4}-\d{2}-\d{2})/(\d{6}-[^/]+)/(.+)", re.DOTALL)
 
 
@@ -49,6 +53,7 @@ class Home:
         self.url = url
         self.store = store
         self._prefix = prefix
+        self._listed_at = -math.inf
 
     def __repr__(self) -> str:
         return f"Home({self.url!r})"
@@ -64,6 +69,7 @@ class Home:
         keys = [prefix + path for path in known] if cut else known
         for page in self.store.pages(prefix, keys, prefix + TRASH):
             yield [row._replace(key=row.key[cut:]) for row in page] if cut else page
+        self._listed_at = time.monotonic()
 
     def list_trash(self, date: str = "") -> Iterator[Buried]:
         """Everything in the trash (of one day), in no order."""
@@ -174,10 +180,17 @@ class Home:
         return f"{self._prefix}{TRASH}{stamp}/{path}"
 
     def _condition(self, key: str, there: There | None, kind: str) -> str | None:
-        """The condition to send; None, after a look, for a store that would ignore it."""
+        """The condition to send; None, after a look, for a store that would ignore it.
+
+        That a name is free is believed for some seconds after a listing: a look at each of ten thousand new
+        files would double their requests. Whoever takes the name in that time keeps the content on that
+        machine, whose next sync puts it into its own trash.
+        """
         mark = there.mark if there else ABSENT
         if kind in self.store.conditions:
             return mark
+        if kind == CREATE and time.monotonic() - self._listed_at < BELIEVED_SECONDS:
+            return None
         found = self.store.look(key)
         if (found.mark if found else ABSENT) != mark:
             raise changed_there(key)

@@ -24,7 +24,7 @@ from labops.home.report import Ended
 from labops.model import OnEvent, ignore
 from labops.places.home import Facts, Got, Source
 from labops.places.local import changed_here, row_of
-from labops.planning.home import Do, HomePlan, Mode, Step, conflict_name
+from labops.planning.home import Do, HomePlan, Mode, Step, conflict_name, find_clashes
 
 JOBS: Final = 32
 """Transfers at once: beyond it the threads of one process only wait for each other (measured in bench/home.py)."""
@@ -70,6 +70,9 @@ class Acting:
         in_the_way = _in_the_way(deleted)
         ups, downs = plan.of(Do.UPLOAD, Do.MOVE), plan.of(Do.DOWNLOAD)
         conflicts = plan.of(Do.CONFLICT) if self._mode is Mode.SYNC else ()
+        clashes = find_clashes(plan, self._sides.there)
+        self._ended += [Ended(step, clashes[step.path]) for step in ups if step.path in clashes]
+        ups = tuple(step for step in ups if step.path not in clashes)
         try:
             if any(step.do is not Do.DOWNLOAD and step.do in _THERE for step in plan.steps):
                 self._folder.remember_conditions()

@@ -16,6 +16,7 @@ from typing import Final, NamedTuple
 from labops.agreement import Here, Known
 from labops.drivers import fs
 from labops.errors import Conflict, LabError, NotFound
+from labops.planning.home import name_clash
 
 PRIVATE: Final = ".lab"
 """Our own folder inside: never synced, whatever a listing says."""
@@ -241,18 +242,18 @@ class LocalFolder:
             except FileNotFoundError:
                 return
         if stat_bits.S_ISDIR(mode) and not _remove_hollow(full):
-            raise _clash(path, "a folder has its name here")
+            raise name_clash(path, "a folder has its name here")
 
     def _make_real(self, path: str, full: str) -> None:
         link = fs.link_parents(full, self.root)
         if link is not None:
-            raise _clash(path, f"'{os.path.relpath(link, self.root)}' is a symbolic link here, not a folder")
+            raise name_clash(path, f"'{os.path.relpath(link, self.root)}' is a symbolic link here, not a folder")
         try:
             fs.make_folder(os.path.dirname(full))
         except NotFound:
-            raise _clash(path, "a file has the name of its folder here") from None
+            raise name_clash(path, "a file has the name of its folder here") from None
         if not os.path.isdir(os.path.dirname(full)):
-            raise _clash(path, "a file has the name of its folder here")
+            raise name_clash(path, "a file has the name of its folder here")
 
 
 def _remove_hollow(folder: str) -> bool:
@@ -288,15 +289,6 @@ def changed_here(path: str) -> Conflict:
         f"'{path}' was changed here meanwhile",
         code="changed-here",
         hint="run the command again: it looks anew",
-        path=path,
-    )
-
-
-def _clash(path: str, why: str) -> Conflict:
-    return Conflict(
-        f"'{path}' cannot be put here: {why}",
-        code="name-clash",
-        hint="rename one of the two, then sync again",
         path=path,
     )
 

@@ -65,7 +65,7 @@ class Step(NamedTuple):
 
 
 class HomePlan(NamedTuple):
-    """What is to be done, in path order, and how many paths need nothing."""
+    """What is to be done, in path order, and how many paths are the same on both sides."""
 
     steps: tuple[Step, ...]
     kept: int
@@ -186,7 +186,8 @@ def plan_home(
             continue
         size = (theirs.size if theirs else 0) if do in _FROM_THERE else (ours or theirs or _NOTHING).size
         steps.append(Step(do, path, size, reason, ours, theirs))
-    kept = len(here.keys() | there.keys()) - sum(step.here is not None or step.there is not None for step in steps)
+    others = [step for step in steps if step.do is not Do.AGREE and (step.here or step.there)]
+    kept = len(here.keys() | there.keys()) - len(others)
     if mode is not Mode.PULL:
         steps = find_moves(steps, base)
     return HomePlan(tuple(sorted(steps, key=lambda step: step.path)), kept)
@@ -314,3 +315,41 @@ def conflict_name(path: str, machine: str, time: str) -> str:
     if not stem:
         stem, dot, ending = name, "", ""
     return f"{folder}{slash}{stem}.conflict-{machine}-{time}{dot}{ending}"
+
+
+def name_clash(path: str, why: str) -> Conflict:
+    """The error for a file and a folder of the same name, of which no disk can hold both."""
+    return Conflict(
+        f"'{path}' cannot be stored: {why}",
+        code="name-clash",
+        hint="rename one of the two, then sync again",
+        path=path,
+    )
+
+
+def find_clashes(plan: HomePlan, there: Mapping[str, There]) -> dict[str, Conflict]:
+    """Uploads that would put a file where the home has a folder, or the reverse, once all deletions are done.
+
+    A bucket would take both, and then no machine could hold them.
+    """
+    new = [step.path for step in plan.of(Do.UPLOAD, Do.MOVE) if step.there is None or step.source]
+    if not new:
+        return {}
+    gone = {step.path for step in plan.of(Do.DELETE_THERE)} | {step.source for step in plan.of(Do.MOVE)}
+    folders: set[str] = set()
+    for path in there:
+        if path not in gone:
+            folder = path.rpartition("/")[0]
+            while folder and folder not in folders:
+                folders.add(folder)
+                folder = folder.rpartition("/")[0]
+    found = {}
+    for path in new:
+        if path in folders:
+            found[path] = name_clash(path, "the home has a folder of that name")
+        folder = path.rpartition("/")[0]
+        while folder:
+            if folder in there and folder not in gone:
+                found[path] = name_clash(path, f"'{folder}' is a file in the home")
+            folder = folder.rpartition("/")[0]
+    return found

@@ -29,7 +29,7 @@ NAMES = (
     "~tilde",
     ".hidden/.file",
 )
-STAMP = "2026-04-01/093000-laptop-1f2e3d"
+STAMP = "2026-04-01/093000123-laptop-1f2e3d"
 MTIME = 1_700_000_000_123_456_789
 
 

@@ -14,7 +14,7 @@ from labops.home import HomeFolder
 from labops.home.acting import dress
 from labops.places.local import PRIVATE
 
-_STAMP = re.compile(r"(\d{4}-\d{2}-\d{2})/(\d{6})-(.*)-[0-9a-f]+")
+_STAMP = re.compile(r"(\d{4}-\d{2}-\d{2})/(\d{6})(\d{3})-(.*)-[0-9a-f]+")
 
 
 class Old(NamedTuple):
@@ -85,7 +85,7 @@ def read_stamp(stamp: str) -> tuple[float, str]:
     if not match:
         return 0.0, ""
     when = datetime.strptime(match[1] + match[2], "%Y-%m-%d%H%M%S").replace(tzinfo=UTC)
-    return when.timestamp(), match[3]
+    return when.timestamp() + int(match[3]) / 1000, match[4]
 
 
 def parse_time(text: str) -> float:

@@ -12,8 +12,9 @@ from datetime import UTC, datetime
 from typing import Final
 
 from labops.drivers import fs
-from labops.errors import Conflict, NotFound
+from labops.errors import NotFound
 from labops.places.home.words import ABSENT, ALL_CONDITIONS, Facts, Got, Source, Stored, Version, changed_there
+from labops.planning.home import name_clash
 
 _LOCK: Final = ".trash/.lock"
 
@@ -228,7 +229,9 @@ class FolderStore:
     def _make_parent(self, key: str) -> None:
         link = fs.link_parents(self._path(key), self._root)
         if link is not None:
-            raise Conflict(f"'{link}' is a symbolic link, not a folder", code="name-clash", path=key)
+            raise name_clash(key, f"'{link}' is a symbolic link in the home")
+        if os.path.isdir(self._path(key)) and not os.path.islink(self._path(key)):
+            raise name_clash(key, "the home has a folder of that name")
         fs.make_folder(os.path.dirname(self._path(key)))
 
     def _require(self, key: str, condition: str | None) -> None:

@@ -29,11 +29,11 @@ TRASH: Final = ".trash/"
 """What was replaced or deleted lies below `.trash/<date>/<time>-<machine>-<number>/`, at its old path."""
 BELIEVED_SECONDS: Final = 5.0
 """How long a listing is believed about names that were free, in a store without conditions."""
-_BURIED = re.compile(r"\.trash/(\d{4}-\d{2}-\d{2})/(\d{6}-[^/]+)/(.+)", re.DOTALL)
+_BURIED = re.compile(r"\.trash/(\d{4}-\d{2}-\d{2})/(\d{9}-[^/]+)/(.+)", re.DOTALL)
 
 
 class Buried(NamedTuple):
-    """One older content in the trash. `stamp` says when it ended: `2026-04-01/093000-laptop-1f2e`."""
+    """One older content in the trash. `stamp` says when it ended: `2026-04-01/093000123-laptop-1f2e3d`."""
 
     path: str
     stamp: str

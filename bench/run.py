@@ -49,7 +49,7 @@ def arguments() -> argparse.Namespace:
 
 def tools(without_dvc: bool) -> dict[str, str]:
     """The tools that are here. Without lab there is nothing to measure."""
-    found = {name: machine.find_tool(name) for name in ("dvc", "s5cmd", "rclone")}
+    found = {name: machine.find_tool(name) for name in ("dvc", "s5cmd", "rclone", "aws")}
     found["lab"] = machine.find_lab()
     if found["lab"] is None:
         sys.exit("error: no `lab`; run `make bench`, or name one with LABOPS_LAB")
@@ -82,8 +82,8 @@ def main() -> int:
 
     parts: list[tuple[str, Scenario, Figures]] = []
     stage = Stage(root, here, options.scale)
-    for path in here.values():
-        stage.call([path, "version"], root)  # warm: nobody pays for a cold disk
+    for tool, path in here.items():
+        stage.call([path, "--version" if tool == "aws" else "version"], root)  # warm: nobody pays for a cold disk
     try:
         for name in chosen(options.only, here):
             print(f"{name} ...", file=sys.stderr, flush=True)

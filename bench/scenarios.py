@@ -4,33 +4,21 @@ from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable
 from pathlib import Path
 
+from bench import home
 from bench.measure import Command
+from bench.plays import Prepare, Scenario
 from bench.stage import Stage, folder_remote, s3_remote
-from bench.targets import Limit, Ratio, Target
+from bench.targets import Limit, Ratio
 from labops.testing.proxy import proxy
 from labops.testing.servers import rclone
-
-Prepare = Callable[[], Command]
-"""Prepares one round (not timed) and says what to time."""
 
 BOTH = ("lab", "dvc")
 MD5 = "find data -type f -print0 | xargs -0 -P2 -n{n} md5sum > sums"
 CLOCK_TICK_SECONDS = 1.5
 """Longer than any file system's clock tick: a file younger than that may be hashed again, rightly."""
-
-
-@dataclass(frozen=True)
-class Scenario:
-    """The sides are run one after the other in every round."""
-
-    work: str
-    sides: dict[str, Prepare]
-    targets: Sequence[Target]
-    rounds: int = 3
 
 
 def shell(script: str, cwd: Path) -> Command:
@@ -303,8 +291,9 @@ ALL: dict[str, Callable[[Stage], Scenario]] = {
     "pull-s3": pull_s3,
     "push-again": push_again,
     "memory": memory,
+    **home.ALL,
 }
 """By the names that `make bench ONLY=...` knows."""
 
-NEEDS = {"push-s3": ("rclone", "s5cmd"), "pull-s3": ("rclone", "s5cmd"), "push-again": ("rclone", "s5cmd")}
+NEEDS = dict.fromkeys(("push-s3", "pull-s3", "push-again", *home.ALL), ("rclone", "s5cmd"))
 """Scenarios that cannot be played without a tool."""

@@ -485,11 +485,12 @@ def test_odd_keys_of_others_do_not_hide_ours(on_ministack: Any, remote: Remote) 
 
 
 def test_a_bucket_answers_whether_it_honours_create_only(on_ministack: Any, on_rclone: Any) -> None:
+    from labops.drivers.s3.storing import probe
     from labops.places.remote.opening import open_bucket
 
     for on, expected in ((on_ministack, True), (on_rclone, False)):
         remote = open_bucket(on.settings, HashName.MD5, None)
-        assert remote._bucket.is_create_only_honoured("some/prefix/probe") is expected
+        assert ("create" in probe(remote._bucket, "some/prefix/probe")) is expected
         assert on.keys() == set()
         remote.close()
 
@@ -617,7 +618,7 @@ def test_urls_that_labops_does_not_reach_are_left_to_dvc() -> None:
 
 
 def test_where_aws_itself_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
-    from labops.places.remote.opening import _s3
+    from labops.places.buckets import _s3
 
     keys = {"access_key_id": "k", "secret_access_key": "s"}
     for bucket, options, endpoint in (

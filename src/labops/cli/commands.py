@@ -59,6 +59,9 @@ GROUPS: dict[str, dict[str, Entry]] = {
         "freeze": Entry("imports:freeze", "Keep imports or stages from changing by themselves."),
         "unfreeze": Entry("imports:unfreeze", "Let imports or stages change again."),
     },
+    "Your own files": {
+        "home": Entry("home:home", "Keep a folder the same on every machine: link, sync, restore."),
+    },
     "Look": {
         "status": Entry("look:status", "Show what differs from the DVC files, or from a remote (-c)."),
         "data": Entry("look:data", "Compare the last commit, the DVC files and the workspace."),

@@ -91,15 +91,24 @@ class IgnoreRules:
     be taken back. A `.dvcignore` that is itself ignored does not count. Subprojects are not known here.
     """
 
-    def __init__(self, files: Iterable[tuple[str, str]] = ()) -> None:
+    def __init__(
+        self,
+        files: Iterable[tuple[str, str]] = (),
+        *,
+        name: str = ".dvcignore",
+        built_in: tuple[str, ...] = _BUILT_IN,
+    ) -> None:
         """`files` are (folder, text) pairs; folders are posix, relative to the root, which is `""`.
+
+        `name` is how such a file is called, and `built_in` the patterns that come before all of them.
 
         Raises `InvalidInput` (`bad-dvcignore`) for a pattern that is none.
         """
+        self._built_in = built_in
         self._rules: dict[str, tuple[tuple[str, Rule], ...]] = {}
         self._specs: dict[tuple[str, ...], _Spec] = {}
         for folder, text in sorted(files, key=lambda file: (file[0].count("/") + bool(file[0]), file[0])):
-            source = f"{folder}/.dvcignore" if folder else ".dvcignore"
+            source = f"{folder}/{name}" if folder else name
             if self.match(source, is_dir=False):
                 continue
             rules = tuple(
@@ -118,7 +127,7 @@ class IgnoreRules:
 
     def match(self, relpath: str, is_dir: bool) -> bool:
         """True when `relpath` (posix, from the root) is ignored, itself or with a folder above it."""
-        if not self._rules:
+        if not self._rules and self._built_in is _BUILT_IN:
             return _is_built_in(relpath, is_dir)
         return self.explain(relpath, is_dir)[0]
 
@@ -141,7 +150,7 @@ class IgnoreRules:
         sources = tuple(above for above in _lineage(folder) if above in self._rules)
         spec = self._specs.get(sources)
         if spec is None:
-            rules = [(pattern, Rule("", 0, pattern)) for pattern in _BUILT_IN]
+            rules = [(pattern, Rule("", 0, pattern)) for pattern in self._built_in]
             for source in sources:
                 rules += self._rules[source]
             spec = self._specs[sources] = _Spec(_compile(rules))

@@ -7,7 +7,7 @@ from labops.drivers.s3.bucket import Bucket, Watch
 from labops.drivers.s3.checksums import checksums
 from labops.drivers.s3.copying import copy, copy_all
 from labops.drivers.s3.downloading import download
-from labops.drivers.s3.listing import Row
+from labops.drivers.s3.listing import DatedRow, Row
 from labops.drivers.s3.signing import Keys
 from labops.drivers.s3.uploading import upload
 from labops.drivers.s3.wire import BucketSettings, in_region
@@ -15,6 +15,7 @@ from labops.drivers.s3.wire import BucketSettings, in_region
 __all__ = [
     "Bucket",
     "BucketSettings",
+    "DatedRow",
     "Keys",
     "Row",
     "Watch",

@@ -27,6 +27,7 @@ from labops.drivers.s3.wire import BucketSettings, FileSlice, Wire, find_region,
 from labops.errors import AccessDenied, LabError
 
 if TYPE_CHECKING:
+    from obstore import GetOptions
     from obstore.store import ObjectStore
 
 _Q = TypeVar("_Q")
@@ -79,7 +80,8 @@ class Bucket:
         return (self._clients or self._connect())[0]
 
     @property
-    def _store(self) -> ObjectStore:
+    def store(self) -> ObjectStore:
+        """obstore's own client of the bucket, for the modules of this room."""
         return (self._clients or self._connect())[1]
 
     def _connect(self) -> tuple[Wire, ObjectStore]:
@@ -115,7 +117,7 @@ class Bucket:
         """The object `key` as a listing shows it, or None when it is absent; raises when the *bucket* is absent."""
         import obstore
 
-        if self._is_odd(key):
+        if self.is_odd(key):
             row = oddkeys.head(self.wire, key)
             if isinstance(row, Row):
                 return row
@@ -123,7 +125,7 @@ class Bucket:
                 raise self._explained(row, "s3:GetObject")
         else:
             try:
-                return row_of(obstore.head(self._store, key))
+                return row_of(obstore.head(self.store, key))
             except Exception as error:
                 fault = read_exception(error)
                 if not is_absence(fault):
@@ -131,7 +133,7 @@ class Bucket:
         self.prove()
         return None
 
-    def _is_odd(self, key: str) -> bool:
+    def is_odd(self, key: str) -> bool:
         """True when `key` must go by requests of our own, since obstore refuses it."""
         return self.is_s3 and oddkeys.is_odd(key)
 
@@ -142,8 +144,8 @@ class Bucket:
         if self.is_s3 and (self.settings.put_headers or oddkeys.is_odd(key)):
             self._put_raw(key, lambda: data, len(data), base64.b64encode(hashlib.md5(data).digest()).decode())
             return
-        with self._translated("s3:PutObject"):
-            obstore.put(self._store, key, data, use_multipart=False)
+        with self.translated("s3:PutObject"):
+            obstore.put(self.store, key, data, use_multipart=False)
 
     def put_stream(self, key: str, source: str, size: int, md5: str) -> None:
         """Store the first `size` bytes of the file `source` in one request; `md5` is their base64 digest."""
@@ -164,17 +166,17 @@ class Bucket:
         """Store a large file by obstore's own multipart upload (GCS, Azure): parallel, not resumable."""
         import obstore
 
-        with self._translated("s3:PutObject"), open(source, "rb") as file:
-            obstore.put(self._store, key, file, use_multipart=True, chunk_size=part, max_concurrency=4)
+        with self.translated("s3:PutObject"), open(source, "rb") as file:
+            obstore.put(self.store, key, file, use_multipart=True, chunk_size=part, max_concurrency=4)
 
     def get(self, key: str) -> bytes:
         """The whole object `key`, for small ones."""
         import obstore
 
-        if self._is_odd(key):
+        if self.is_odd(key):
             return oddkeys.whole(self.wire, key)
-        with self._translated("s3:GetObject"):
-            return bytes(obstore.get(self._store, key).bytes())
+        with self.translated("s3:GetObject"):
+            return bytes(obstore.get(self.store, key).bytes())
 
     def stream(
         self, key: str, write: Callable[[bytes | memoryview], None], *, below: int | None = None
@@ -186,10 +188,10 @@ class Bucket:
         """
         import obstore
 
-        if self._is_odd(key):
+        if self.is_odd(key):
             return self._stream_odd(key, write, below)
-        with self._translated("s3:GetObject"):
-            result = obstore.get(self._store, key)
+        with self.translated("s3:GetObject"):
+            result = obstore.get(self.store, key)
             size = result.meta["size"]
             if below is not None and size >= below:
                 return size, False
@@ -220,19 +222,26 @@ class Bucket:
         return size, True
 
     def _next(self, chunks: Iterator[bytes | memoryview]) -> bytes | memoryview | None:
-        with self._translated("s3:GetObject"):
+        with self.translated("s3:GetObject"):
             return next(chunks, None)
 
-    def get_range(self, key: str, start: int, end: int) -> memoryview | None:
-        """Bytes `start` to `end` (exclusive) of `key`; None when the store does not honour ranges."""
+    def get_range(self, key: str, start: int, end: int, etag: str | None = None) -> memoryview | None:
+        """Bytes `start` to `end` (exclusive) of `key`; None when the store does not honour ranges.
+
+        With an `etag` the object must still have it, in stores that know conditions.
+        """
         import obstore
 
-        if self._is_odd(key):
-            odd = oddkeys.part(self.wire, key, start, end)
+        if self.is_odd(key):
+            odd = oddkeys.part(self.wire, key, start, end, etag)
             self.honours_ranges = odd is not None
             return None if odd is None else memoryview(odd)
         try:
-            data = memoryview(obstore.get_range(self._store, key, start=start, end=end))
+            if etag:
+                options: GetOptions = {"range": (start, end), "if_match": f'"{etag}"'}
+                data = memoryview(obstore.get(self.store, key, options=options).bytes())
+            else:
+                data = memoryview(obstore.get_range(self.store, key, start=start, end=end))
         except Exception as error:
             if read_exception(error).code == NOT_PARTIAL:
                 self.honours_ranges = False
@@ -286,9 +295,9 @@ class Bucket:
     def _list_native(self, prefix: str) -> Iterator[Sequence[Row]]:
         import obstore
 
-        pages = iter(obstore.list(self._store, prefix, chunk_size=_BULK))
+        pages = iter(obstore.list(self.store, prefix, chunk_size=_BULK))
         while True:
-            with self._translated("s3:ListBucket"):
+            with self.translated("s3:ListBucket"):
                 page = next(pages, None)
             if page is None:
                 return
@@ -298,13 +307,13 @@ class Bucket:
         """Delete `keys`; absent ones are no error. Falls back to one by one where bulk deletion is refused."""
         import obstore
 
-        odd = [key for key in keys if self._is_odd(key)]
+        odd = [key for key in keys if self.is_odd(key)]
         list(self._parallel(self._delete_one, odd))
-        keys = [key for key in keys if not self._is_odd(key)] if odd else keys
+        keys = [key for key in keys if not self.is_odd(key)] if odd else keys
         for start in range(0, len(keys), _BULK):
             some = list(keys[start : start + _BULK])
             try:
-                list(self._parallel(lambda bulk: obstore.delete(self._store, bulk), [some]))
+                list(self._parallel(lambda bulk: obstore.delete(self.store, bulk), [some]))
             except Exception as error:
                 fault = read_exception(error)
                 if not self.is_s3 and is_absence(fault):
@@ -351,20 +360,10 @@ class Bucket:
         answer = self.wire.attempt("GET", query=query)
         return answer if isinstance(answer, Fault) else None
 
-    def is_create_only_honoured(self, key: str) -> bool:
-        """True when the store refuses to overwrite under `If-None-Match: *`; writes and deletes `key` (S3)."""
-        headers = {"if-none-match": "*"}
-        self.wire.request("PUT", key, action="s3:PutObject", body=lambda: b"")
-        try:
-            again = self.wire.attempt("PUT", key, headers=headers, body=lambda: b"")
-            return isinstance(again, Fault) and again.status == 412
-        finally:
-            self._delete_one(key)
-
     # -- errors ---------------------------------------------------------------------------------------
 
     @contextlib.contextmanager
-    def _translated(self, action: str) -> Iterator[None]:
+    def translated(self, action: str) -> Iterator[None]:
         """Turn whatever the block raises into one of our errors."""
         try:
             yield

@@ -54,8 +54,8 @@ def _signed_url(bucket: Bucket, key: str) -> str:
 
     # Azure's signature gives the right to read, whatever the method; for HEAD obstore would sign no right at all.
     method = "GET" if bucket.settings.kind == "azure" else "HEAD"
-    with bucket._translated("s3:GetObject"):
-        return obstore.sign(bucket._store, method, key, timedelta(minutes=5))  # type: ignore[call-overload,no-any-return]
+    with bucket.translated("s3:GetObject"):
+        return obstore.sign(bucket.store, method, key, timedelta(minutes=5))  # type: ignore[call-overload,no-any-return]
 
 
 def _known(digests: dict[str, str | None]) -> dict[str, str]:

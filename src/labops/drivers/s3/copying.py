@@ -53,7 +53,7 @@ def _copy_native(bucket: Bucket, source: str, target: str) -> None:
     import obstore
 
     try:
-        obstore.copy(bucket._store, source, target)
+        obstore.copy(bucket.store, source, target)
     except Exception as error:
         raise lab_error(read_exception(error), bucket.wire.where(_ACTION)) from error
 

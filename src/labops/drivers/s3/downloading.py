@@ -32,7 +32,7 @@ def download(bucket: Bucket, key: str, target: str, watch: Callable[[], Watch], 
         size, is_fetched = _stream(bucket, key, target, watch(), below=RANGED if bucket.honours_ranges else None)
         if is_fetched:
             return size
-        if _by_ranges(bucket, key, target, size, watch, resume_path):
+        if by_ranges(bucket, key, target, size, watch, resume_path):
             return size
         return _stream(bucket, key, target, watch(), below=None)[0]
     except OSError as error:
@@ -68,25 +68,34 @@ def _stream(bucket: Bucket, key: str, target: str, watch: Watch, *, below: int |
             os.close(fd)
 
 
-def _by_ranges(
-    bucket: Bucket, key: str, target: str, size: int, watch: Callable[[], Watch], resume_path: str | None
+def by_ranges(
+    bucket: Bucket,
+    key: str,
+    target: str,
+    size: int,
+    watch: Callable[[], Watch],
+    resume_path: str | None,
+    etag: str | None = None,
 ) -> bool:
-    """Fetch by ranges; False, with nothing left behind, when the store does not honour them."""
+    """Fetch by ranges; False, with nothing left behind, when the store does not honour them.
+
+    With an `etag` all of them, those of an earlier run too, are of the very object that had it.
+    """
     partial = resume_path or target
     try:
         fd = os.open(partial, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666)
     except OSError:
         if resume_path is None:
             raise
-        return _by_ranges(bucket, key, target, size, watch, None)
+        return by_ranges(bucket, key, target, size, watch, None, etag)
     try:
         if resume_path and not _is_alone(fd):
             # Another process is fetching the same object: do not mix, fetch it for ourselves.
-            return _by_ranges(bucket, key, target, size, watch, None)
-        is_resumed, is_whole = _fill(bucket, key, fd, size, watch, f"{resume_path}.json" if resume_path else None)
+            return by_ranges(bucket, key, target, size, watch, None, etag)
+        is_resumed, is_whole = _fill(bucket, key, fd, size, watch, f"{resume_path}.json" if resume_path else None, etag)
         if not is_whole and is_resumed:
             # What an earlier run left may be the damaged part: once more from the start.
-            _, is_whole = _fill(bucket, key, fd, size, watch, None)
+            _, is_whole = _fill(bucket, key, fd, size, watch, None, etag)
         if is_whole:
             _hand_over(partial, target)
         return is_whole
@@ -104,10 +113,11 @@ def _by_ranges(
 
 
 def _fill(
-    bucket: Bucket, key: str, fd: int, size: int, watch: Callable[[], Watch], journal_path: str | None
+    bucket: Bucket, key: str, fd: int, size: int, watch: Callable[[], Watch], path: str | None, etag: str | None
 ) -> tuple[bool, bool]:
     """Fetch the missing ranges while judging the file from its start. Returns (was resumed, is complete)."""
-    journal = Journal(journal_path, {"key": key, "bucket": bucket.settings.bucket, "size": size, "step": STEP})
+    subject: dict[str, str | int] = {"key": key, "bucket": bucket.settings.bucket, "size": size, "step": STEP}
+    journal = Journal(path, {**subject, "etag": etag} if etag else subject)
     if os.fstat(fd).st_size != size:
         journal.restart()
         os.truncate(fd, size)
@@ -118,7 +128,7 @@ def _fill(
         if number in journal.parts:
             return True
         start = starts[number]
-        data = bucket.get_range(key, start, min(start + STEP, size))
+        data = bucket.get_range(key, start, min(start + STEP, size), etag)
         if data is None:
             return False
         _write_all(fd, data, start)

@@ -14,6 +14,7 @@ from typing import Final, NamedTuple
 
 from labops.errors import (
     AccessDenied,
+    Conflict,
     Corrupt,
     InvalidInput,
     LabError,
@@ -271,7 +272,15 @@ def _no_object(_: Fault, where: Where) -> LabError:
     return NotFound(f"an object is missing in '{_place(where)}'", code="no-such-object", bucket=where.bucket)
 
 
+def _changed_there(_: Fault, where: Where) -> LabError:
+    return Conflict(
+        f"an object in '{_place(where)}' was changed by somebody else meanwhile", code="changed-there",
+        hint="run the command again: it looks anew", bucket=where.bucket,
+    )  # fmt: skip
+
+
 _BY_CODE = (
+    ({"PreconditionFailed", "ConditionalRequestConflict"}, _changed_there),
     (_DENIED, _denied),
     ({"InvalidAccessKeyId", "InvalidClientTokenId", "UnrecognizedClientException"}, _unknown_key),
     ({"SignatureDoesNotMatch"}, _wrong_secret),
@@ -297,6 +306,8 @@ def _by_status(fault: Fault, where: Where) -> LabError:
         return _denied(fault, where)
     if status == 404:
         return _no_object(fault, where)
+    if status == 412:
+        return _changed_there(fault, where)
     if status in {301, 302, 307, 308}:
         return _misplaced(fault, where)
     if status == 501:

@@ -40,9 +40,11 @@ def first(wire: Wire, key: str, most: int) -> tuple[bytes, int]:
     return answer.body, int(total) if is_part else len(answer.body)
 
 
-def part(wire: Wire, key: str, start: int, end: int) -> bytes | None:
+def part(wire: Wire, key: str, start: int, end: int, etag: str | None = None) -> bytes | None:
     """Bytes `start` to `end` (exclusive); None when the store answers with something else than a range."""
     headers = {"range": f"bytes={start}-{end - 1}", **wire.settings.customer_headers}
+    if etag:
+        headers["if-match"] = f'"{etag}"'
     answer = wire.request("GET", key, action="s3:GetObject", headers=headers)
     if answer.status != _PARTIAL:
         return None

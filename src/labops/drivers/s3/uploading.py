@@ -7,8 +7,9 @@ import hashlib
 import os
 import xml.etree.ElementTree as ET
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from concurrent.futures import Future
+from types import MappingProxyType
 from typing import Final
 from xml.sax.saxutils import escape
 
@@ -37,7 +38,7 @@ def upload(bucket: Bucket, key: str, source: str, size: int, watch: Watch, journ
         return
     part = part_size(size)
     if bucket.is_s3 and size >= MULTIPART_FROM:
-        _Parts(bucket, key, source, size, part, watch, journal_path).run()
+        Parts(bucket, key, source, size, part, watch, journal_path).run()
         return
     whole = hashlib.md5()
     for data in _pieces(source, size):
@@ -91,22 +92,34 @@ def _changed(source: str) -> Conflict:
     return Conflict(f"'{source}' changed while it was read", code="changed-while-read", hint="run the command again")
 
 
-class _Parts:
+class Parts:
     """One multipart upload over raw requests.
 
     Parts leave as soon as they are read: each with the digest of just those bytes, by which the store checks
-    it. The object only gets its name when the watch has accepted the whole.
+    it. The object only gets its name when the watch has accepted the whole, and then only if `conditions`
+    (headers such as `if-match`) hold. `headers` come with the first request.
     """
 
     def __init__(
-        self, bucket: Bucket, key: str, source: str, size: int, part: int, watch: Watch, path: str | None
+        self,
+        bucket: Bucket,
+        key: str,
+        source: str,
+        size: int,
+        part: int,
+        watch: Watch,
+        path: str | None,
+        *,
+        headers: Mapping[str, str] = MappingProxyType({}),
+        conditions: Mapping[str, str] = MappingProxyType({}),
     ) -> None:
+        self._headers, self._conditions = headers, conditions
         self._bucket, self._wire, self._key = bucket, bucket.wire, key
         self._source, self._size, self._part, self._watch = source, size, part, watch
         self._journal = Journal(path, {"key": key, "bucket": bucket.settings.bucket, "size": size, "part": part})
 
-    def run(self) -> None:
-        """Send what is missing, then give the object its name."""
+    def run(self) -> str:
+        """Send what is missing, then give the object its name; returns its etag where the store told it."""
         held = self._held_parts() if self._journal.note else None
         if held is None:
             self._journal.restart(self._begin())
@@ -116,11 +129,13 @@ class _Parts:
         except (Corrupt, Conflict):
             self._abort()
             raise
-        self._complete(etags)
+        etag = self._complete(etags)
         self._journal.forget()
+        return etag
 
     def _begin(self) -> str:
-        headers = {**self._bucket.settings.put_headers, **self._bucket.settings.customer_headers}
+        settings = self._bucket.settings
+        headers = {**settings.put_headers, **settings.customer_headers, **self._headers}
         answer = self._wire.request("POST", self._key, [("uploads", "")], action="s3:PutObject", headers=headers)
         return _text(answer.body, "UploadId")
 
@@ -201,7 +216,7 @@ class _Parts:
         self._journal.done(number, f"{md5} {etag}")
         return etag
 
-    def _complete(self, etags: dict[int, str]) -> None:
+    def _complete(self, etags: dict[int, str]) -> str:
         rows = "".join(
             f'<Part><PartNumber>{number}</PartNumber><ETag>"{escape(etags[number])}"</ETag></Part>'
             for number in sorted(etags)
@@ -210,13 +225,16 @@ class _Parts:
             f'<CompleteMultipartUpload xmlns="http://s3.amazonaws.com/doc/2006-03-01/">{rows}</CompleteMultipartUpload>'
         )
         query = [("uploadId", self._journal.note)]
-        answer = self._wire.attempt("POST", self._key, query, body=body.encode)
+        answer = self._wire.attempt("POST", self._key, query, headers=self._conditions, body=body.encode)
         if isinstance(answer, Answer) and b"<Error>" not in answer.body:
-            return
+            return _text(answer.body, "ETag").strip('"')
+        if isinstance(answer, Fault) and answer.status == 412:
+            self._abort()
+            raise lab_error(answer, self._wire.where("s3:PutObject"))
         # A completion whose answer was lost looks like an unknown upload when it is asked for again.
-        row = self._bucket.head(self._key)
+        row = None if self._conditions else self._bucket.head(self._key)
         if row is not None and row.size == self._size:
-            return
+            return ""
         self._journal.forget()
         fault = answer if isinstance(answer, Fault) else Fault(500, "InternalError")
         raise lab_error(fault, self._wire.where("s3:PutObject"))

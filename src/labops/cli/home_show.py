@@ -1,0 +1,228 @@
+"""The values of the home verbs as text or JSON."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+from labops.cli.session import Session, paint, printable
+from labops.cli.words import files, human_size, join
+
+if TYPE_CHECKING:
+    from labops.errors import LabError
+    from labops.home.report import HomeReport
+    from labops.planning.home import Step
+    from labops.verbs.home_look import HomeRow
+    from labops.verbs.home_restore import Old, Restored
+
+_MOST = 100
+_WORDS = {
+    "upload": ("↑", "to upload", "uploaded"),
+    "download": ("↓", "to download", "downloaded"),
+    "move": ("→", "to move in the home", "moved in the home"),
+    "delete-there": ("✗ there", "to delete in the home", "deleted in the home"),
+    "delete-here": ("✗ here", "to delete here", "deleted here"),
+    "conflict": ("!", "in conflict", "in conflict, both kept"),
+    "leave": ("·", "left as they are", "left as they are"),
+}
+_WIDTH = 8
+
+
+def show_link(session: Session, root: str, url: str, *, is_new: bool) -> int:
+    """The link of a folder."""
+    if session.is_json:
+        session.show_json({"root": root, "url": url, "is_new": is_new})
+        return 0
+    session.say(f"{root} ↔ {url}")
+    if is_new:
+        session.say("linked; `lab home status` shows what a sync would do, `lab home sync` does it")
+    return 0
+
+
+def destructive(report: HomeReport) -> bool:
+    """True when some file would be replaced or deleted on either side."""
+    for step in report.plan.steps:
+        kind = step.do.value
+        if kind in {"delete-here", "delete-there", "conflict"}:
+            return True
+        if (kind == "download" and step.here is not None) or (kind == "upload" and step.there is not None):
+            return True
+    return False
+
+
+def report_document(report: HomeReport) -> dict[str, object]:
+    """What `--json` prints."""
+    ended = {one.step.path: one for one in report.ended}
+    steps = []
+    for step in report.plan.steps:
+        if step.do.value in {"agree", "forget"}:
+            continue
+        row: dict[str, object] = {"action": step.do.value, "path": step.path, "size_bytes": step.size}
+        row |= {"reason": step.reason} if step.reason else {}
+        row |= {"source": step.source} if step.source else {}
+        one = ended.get(step.path)
+        if one is not None:
+            row["result"] = "failed" if one.error else "done"
+            row |= {"kept_as": one.kept_as} if one.kept_as else {}
+        steps.append(row)
+    return {
+        "verb": report.verb.value,
+        "root": report.root,
+        "url": report.url,
+        "dry_run": report.is_dry,
+        "steps": steps,
+        "kept": report.plan.kept,
+        "conflicts": [{"path": one.step.path, "kept_as": one.kept_as or None} for one in report.conflicts],
+        "failed": [_error_document(path, error) for path, error in report.errors],
+        "left_alone": [{"path": path, "reason": why} for path, why in report.odd],
+        "ignored": list(report.ignored),
+    }
+
+
+def _error_document(path: str, error: LabError | None) -> dict[str, object]:
+    assert error is not None
+    return {"path": path, "code": error.code, "message": error.message, "hint": error.hint}
+
+
+def show_report(session: Session, report: HomeReport) -> int:
+    """A report as text or JSON; returns its exit code."""
+    if session.is_json:
+        session.show_json(report_document(report))
+        return report.exit_code
+    most = len(report.plan.steps) if session.verbosity else _MOST
+    for line in plan_lines(report, most) if report.is_dry else _done_lines(report, most):
+        session.say(line)
+    for path, why in report.odd if session.verbosity else report.odd[:10]:
+        session.warn(f"'{path}' was left alone: {why}")
+    if session.verbosity:
+        for path in report.ignored:
+            session.say(f"{'ignored':<{_WIDTH}}{path}")
+    _show_errors(session, report)
+    return report.exit_code
+
+
+def _line(step: Step, note: str = "") -> str:
+    reason = note or step.reason
+    size = f"  ({human_size(step.size)})" if step.size else ""
+    return f"{_WORDS[step.do.value][0]:<{_WIDTH}}{step.path}{size}" + (f"  {reason}" if reason else "")
+
+
+def plan_lines(report: HomeReport, most: int = _MOST) -> Iterator[str]:
+    """One step a line, then what they amount to."""
+    steps = [step for step in report.plan.steps if step.do.value in _WORDS]
+    yield from (_line(step) for step in steps[:most])
+    if len(steps) > most:
+        yield f"… and {len(steps) - most:,} more (-v names them all)"
+    parts = _counts([step.do.value for step in steps], 1)
+    yield (join(parts) if parts else f"{files(report.plan.kept, 'in sync')} with {report.url}")
+
+
+def _done_lines(report: HomeReport, most: int) -> Iterator[str]:
+    done = [one for one in report.ended if one.error is None and one.step.do.value in _WORDS]
+    loud = [one for one in done if one.step.do.value != "leave"]
+    if len(loud) <= most:
+        for one in loud:
+            yield _line(one.step, f"yours is now '{one.kept_as}'" if one.kept_as else "")
+    else:
+        for one in loud:
+            if one.kept_as:
+                yield _line(one.step, f"yours is now '{one.kept_as}'")
+    left = report.plan.of(*(step.do for step in report.plan.steps if step.do.value == "leave"))
+    parts = _counts([one.step.do.value for one in done] + [step.do.value for step in left], 2)
+    if not report.ended and report.conflicts:
+        yield from (_line(one.step) for one in report.conflicts)
+    if parts:
+        yield join(parts)
+    elif not report.errors:
+        yield f"{files(report.plan.kept, 'in sync')} with {report.url}"
+
+
+def _counts(kinds: list[str], form: int) -> list[str]:
+    found = []
+    for kind, words in _WORDS.items():
+        number = kinds.count(kind)
+        if number:
+            found.append(files(number, words[form]))
+    return found
+
+
+def _show_errors(session: Session, report: HomeReport) -> None:
+    if not report.errors:
+        return
+    lines = [files(len(report.errors), "failed")]
+    hints: dict[str, None] = {}
+    shown = report.errors if session.verbosity else report.errors[:10]
+    for path, error in shown:
+        assert error is not None
+        lines.append(f"  {path}: {error.message}")
+        hints[error.hint] = None
+    if len(report.errors) > len(shown):
+        lines.append(f"  … and {len(report.errors) - len(shown):,} more (-v names them all)")
+    lines += [f"hint: {hint}" for hint in hints if hint]
+    text = printable("\n".join(lines), sys.stderr)
+    print(f"{paint('ERROR', 'red', sys.stderr)}: {text}", file=sys.stderr)
+
+
+def show_rows(session: Session, rows: list[HomeRow], *, with_size: bool) -> int:
+    """A listing; with sizes, the sum at the end."""
+    if session.is_json:
+        session.show_json(
+            [
+                {"path": row.path, "size_bytes": row.size, "is_folder": row.is_folder}
+                | ({"modified": row.modified} if row.modified else {})
+                | ({"files": row.files} if row.is_folder else {})
+                for row in rows
+            ]
+        )
+        return 0
+    for row in rows:
+        session.say(f"{human_size(row.size):>10}  {row.path}" if with_size else row.path)
+    if with_size:
+        number = sum(row.files for row in rows)
+        session.say(f"{human_size(sum(row.size for row in rows)):>10}  {files(number, 'in all')}")
+    return 0
+
+
+def _when(seconds: float) -> str:
+    return time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(seconds)) if seconds else "?"
+
+
+def _old_document(old: Old) -> dict[str, object]:
+    return {
+        "path": old.path,
+        "ended": old.ended,
+        "size_bytes": old.size,
+        "where": old.where,
+        "machine": old.machine or None,
+    }
+
+
+def show_trash(session: Session, found: list[Old]) -> int:
+    """Older contents, the youngest first."""
+    if session.is_json:
+        session.show_json([_old_document(old) for old in found])
+        return 0
+    for old in found[: None if session.verbosity else _MOST]:
+        by = f"  by {old.machine}" if old.machine else ""
+        session.say(f"{_when(old.ended)}  {human_size(old.size):>10}  {old.path}  ({old.where}{by})")
+    if not found:
+        session.say("the trash is empty")
+    elif len(found) > _MOST and not session.verbosity:
+        session.say(f"… and {len(found) - _MOST:,} more (-v names them all)")
+    return 0
+
+
+def show_restored(session: Session, done: Restored, *, dry_run: bool) -> int:
+    """What came back."""
+    if session.is_json:
+        failed = [_error_document(path, error) for path, error in done.failed]
+        session.show_json({"dry_run": dry_run, "restored": [_old_document(old) for old in done.rows], "failed": failed})
+        return done.exit_code
+    for old in done.rows:
+        session.say(f"{old.path}  as it was until {_when(old.ended)}")
+    session.say(files(len(done.rows), "to restore" if dry_run else "restored; `lab home sync` carries them on"))
+    for path, error in done.failed:
+        session.warn(f"'{path}': {error.message}")
+    return done.exit_code

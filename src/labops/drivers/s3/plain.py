@@ -1,0 +1,267 @@
+"""Plain objects with their metadata, looked at and fetched: what a home asks of a bucket."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import os
+import xml.etree.ElementTree as ET
+from collections.abc import Callable, Iterator, Mapping
+from email.utils import parsedate_to_datetime
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
+
+from labops.drivers.s3.bucket import RANGED, SMALL, Bucket
+from labops.drivers.s3.downloading import by_ranges
+from labops.drivers.s3.faults import NOT_PARTIAL, Fault, disk_error, is_absence, lab_error
+from labops.drivers.s3.listing import DatedRow, Version, read_dated_page, read_versions
+from labops.drivers.s3.wire import Answer
+from labops.errors import Corrupt, LabError
+
+if TYPE_CHECKING:
+    pass
+
+META: Final = "x-amz-meta-"
+_STREAM: Final = 4 << 20
+
+
+class Found(NamedTuple):
+    """One object: its user metadata has lower-case names without `x-amz-meta-`."""
+
+    size: int
+    etag: str
+    meta: Mapping[str, str]
+    modified: float
+    """Seconds since 1970; 0 where the store does not say."""
+
+
+class Digest:
+    """Hashes what passes; `finish` asks whether the file stayed as it was."""
+
+    def __init__(self, check: Callable[[], None] = lambda: None) -> None:
+        self.md5 = hashlib.md5()
+        self._check = check
+
+    def update(self, data: bytes | memoryview, /) -> None:
+        self.md5.update(data)
+
+    def finish(self) -> None:
+        self._check()
+
+
+# -- looking --------------------------------------------------------------------------------------------
+
+
+def pages(bucket: Bucket, prefix: str, after: str = "", most: int = 1000) -> Iterator[tuple[list[DatedRow], bool]]:
+    """Pages below `prefix` in key order, beginning behind the key `after`, and whether more follow.
+
+    Lossless for S3, whatever the keys hold. The next page is asked for only when it is wanted.
+    """
+    if not bucket.is_s3:
+        yield from _native_pages(bucket, prefix, after)
+        return
+    query = [("list-type", "2"), ("prefix", prefix), ("encoding-type", "url"), ("max-keys", str(most))]
+    more = [("start-after", after)] if after else []
+    while True:
+        body = bucket.wire.request("GET", query=[*query, *more], action="s3:ListBucket").body
+        try:
+            rows, is_cut, token = read_dated_page(body)
+        except (ET.ParseError, KeyError, ValueError) as error:
+            raise _unreadable(bucket, prefix) from error
+        yield rows, is_cut
+        if not is_cut:
+            return
+        more = [("continuation-token", token)] if token else [("start-after", rows[-1].key)]
+
+
+def _unreadable(bucket: Bucket, prefix: str) -> Corrupt:
+    return Corrupt(
+        f"the listing of '{bucket.settings.kind}://{bucket.settings.bucket}/{prefix}' cannot be read",
+        code="bad-listing",
+        hint="the store lists names that are no XML; ask its administrator for url encoding of listings",
+    )
+
+
+def _native_pages(bucket: Bucket, prefix: str, after: str) -> Iterator[tuple[list[DatedRow], bool]]:
+    import obstore
+
+    listing = iter(obstore.list(bucket.store, prefix or None, offset=after or None, chunk_size=1000))
+    while True:
+        with bucket.translated("s3:ListBucket"):
+            page = next(listing, None)
+        if page is None:
+            return
+        rows = [
+            DatedRow(item["path"], item["size"], (item["e_tag"] or "").strip('"'), item["last_modified"].isoformat())
+            for item in page
+        ]
+        yield rows, True
+
+
+def versions(bucket: Bucket, prefix: str) -> Iterator[list[Version]]:
+    """Every version of every object below `prefix`, newest first for each key (S3 with versioning)."""
+    key, version = "", ""
+    while True:
+        query = [("versions", ""), ("prefix", prefix), ("encoding-type", "url")]
+        query += [("key-marker", key)] if key else []
+        query += [("version-id-marker", version)] if version else []
+        body = bucket.wire.request("GET", query=query, action="s3:ListBucketVersions").body
+        rows, key, version = read_versions(body)
+        yield rows
+        if not key:
+            return
+
+
+def keeps_versions(bucket: Bucket) -> bool:
+    """True when the bucket keeps what is overwritten or deleted; False too where it may not be asked."""
+    if not bucket.is_s3:
+        return False
+    answer = bucket.wire.attempt("GET", query=[("versioning", "")])
+    return isinstance(answer, Answer) and b"<Status>Enabled</Status>" in answer.body
+
+
+def look(bucket: Bucket, key: str) -> Found | None:
+    """One object without its bytes; None when it is absent."""
+    if bucket.is_s3:
+        answer = bucket.wire.attempt("HEAD", key, headers=bucket.settings.customer_headers)
+        if isinstance(answer, Answer):
+            return _found(answer.headers, int(answer.headers.get("content-length") or 0))
+        if is_absence(answer):
+            return None
+        raise lab_error(answer, bucket.wire.where("s3:GetObject"))
+    import obstore
+
+    try:
+        result = obstore.get(bucket.store, key, options={"head": True})
+    except FileNotFoundError:
+        return None
+    except Exception as error:
+        with bucket.translated("s3:GetObject"):
+            raise error from None
+    return _native_found(result)
+
+
+def _found(headers: Any, size: int) -> Found:
+    meta = {name.lower().removeprefix(META): value for name, value in headers.items() if name.lower().startswith(META)}
+    modified = 0.0
+    with contextlib.suppress(TypeError, ValueError):
+        modified = parsedate_to_datetime(headers.get("last-modified")).timestamp()
+    return Found(size, (headers.get("etag") or "").strip('"'), meta, modified)
+
+
+def _native_found(result: Any) -> Found:
+    meta = {str(name).lower(): str(value) for name, value in result.attributes.items()}
+    facts = result.meta
+    return Found(facts["size"], (facts["e_tag"] or "").strip('"'), meta, facts["last_modified"].timestamp())
+
+
+# -- bytes out ------------------------------------------------------------------------------------------
+
+
+def fetch(bucket: Bucket, key: str, target: str, *, version: str = "", partial: str | None = None) -> tuple[Found, str]:
+    """Fetch `key` into the new file `target`; what it is, and the md5 of the bytes that came.
+
+    A large object comes by ranges of one and the same etag; with `partial` (a path) a killed download goes on.
+    """
+    try:
+        if version or bucket.is_odd(key):
+            return _fetch_raw(bucket, key, target, version)
+        return _fetch(bucket, key, target, partial)
+    except OSError as error:
+        if isinstance(error, LabError):
+            raise
+        raise disk_error(error, target) from error
+
+
+def _fetch(bucket: Bucket, key: str, target: str, partial: str | None) -> tuple[Found, str]:
+    import obstore
+
+    with bucket.translated("s3:GetObject"):
+        result = obstore.get(bucket.store, key)
+        found = _native_found(result)
+        if found.size <= SMALL:
+            data = memoryview(result.bytes())
+    if found.size <= SMALL:
+        _require(bucket, len(data), found.size)
+        _write(target, data)
+        return found, hashlib.md5(data).hexdigest()
+    if found.size >= RANGED and bucket.honours_ranges:
+        judges: list[Digest] = []
+
+        def judge() -> Digest:
+            judges.append(Digest())
+            return judges[-1]
+
+        if by_ranges(bucket, key, target, found.size, judge, partial, found.etag):
+            return found, judges[-1].md5.hexdigest()
+        with bucket.translated("s3:GetObject"):
+            result = obstore.get(bucket.store, key)
+            found = _native_found(result)
+    digest, got = hashlib.md5(), 0
+    chunks = iter(result.stream(min_chunk_size=_STREAM))
+    with _new(target) as write:
+        while True:
+            with bucket.translated("s3:GetObject"):
+                chunk = next(chunks, None)
+            if chunk is None:
+                break
+            view = memoryview(chunk)
+            digest.update(view)
+            write(view)
+            got += len(view)
+        _require(bucket, got, found.size)
+    return found, digest.hexdigest()
+
+
+def _fetch_raw(bucket: Bucket, key: str, target: str, version: str) -> tuple[Found, str]:
+    """By requests of our own: a key that obstore refuses, or an older version. In steps, so memory stays small."""
+    query = [("versionId", version)] if version else []
+    digest, at, size = hashlib.md5(), 0, 1
+    found: Found | None = None
+    with _new(target) as write:
+        while at < size:
+            headers = {"range": f"bytes={at}-{at + SMALL - 1}", **bucket.settings.customer_headers}
+            if found and found.etag and not version:
+                headers["if-match"] = f'"{found.etag}"'
+            answer = bucket.wire.attempt("GET", key, query, headers=headers)
+            if isinstance(answer, Fault):
+                if answer.status != 416 or at:
+                    raise lab_error(answer, bucket.wire.where("s3:GetObject"))
+                answer = bucket.wire.request("GET", key, query, action="s3:GetObject")
+            total = (answer.headers.get("content-range") or "").rpartition("/")[2]
+            if answer.status != 206 and at:
+                raise lab_error(Fault(0, NOT_PARTIAL), bucket.wire.where("s3:GetObject"))
+            size = int(total) if answer.status == 206 and total.isdigit() else len(answer.body)
+            found = found or _found(answer.headers, size)
+            digest.update(answer.body)
+            write(answer.body)
+            at += len(answer.body)
+    assert found is not None
+    return found, digest.hexdigest()
+
+
+def _require(bucket: Bucket, got: int, size: int) -> None:
+    if got != size:
+        raise lab_error(Fault(0, "ShortBody"), bucket.wire.where("s3:GetObject"))
+
+
+@contextlib.contextmanager
+def _new(target: str) -> Iterator[Callable[[bytes | memoryview], None]]:
+    fd = os.open(target, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o666)
+
+    def write(data: bytes | memoryview) -> None:
+        view = memoryview(data)
+        while view:
+            view = view[os.write(fd, view) :]
+
+    try:
+        yield write
+    except BaseException:
+        os.unlink(target)
+        raise
+    finally:
+        os.close(fd)
+
+
+def _write(target: str, data: bytes | memoryview) -> None:
+    with _new(target) as write:
+        write(data)

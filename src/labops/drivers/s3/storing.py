@@ -1,0 +1,267 @@
+"""Plain objects with their metadata, stored, copied and deleted, each request with the condition it may carry.
+
+A condition is the etag that an object must still have, or `ABSENT`; `None` asks for none. Where it does not
+hold the answer is `Conflict` (`changed-there`) and nothing was written.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import os
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Final, NamedTuple
+from urllib.parse import quote
+
+from labops.drivers.s3 import oddkeys
+from labops.drivers.s3.bucket import SMALL, Bucket
+from labops.drivers.s3.faults import Fault, disk_error, is_absence, lab_error
+from labops.drivers.s3.plain import META, Digest, look
+from labops.drivers.s3.uploading import MULTIPART_FROM, Parts, part_size
+from labops.drivers.s3.wire import FileSlice
+from labops.errors import Conflict, LabError
+
+if TYPE_CHECKING:
+    from obstore import PutMode
+
+ABSENT: Final = ""
+_COPY_LIMIT: Final = 5 << 30
+"""Bytes from which S3 copies an object in parts only."""
+_COPY_PART: Final = 1 << 30
+_STREAM: Final = 4 << 20
+
+
+class Settled(NamedTuple):
+    """How to see that a file is still the one that was looked at: called before an object gets its name."""
+
+    size: int
+    check: Callable[[], None]
+
+
+def store(
+    bucket: Bucket,
+    key: str,
+    source: str | bytes,
+    settled: Settled,
+    meta: Mapping[str, str],
+    condition: str | None = None,
+    journal: str | None = None,
+) -> tuple[str, str]:
+    """Store the file (or the bytes) `source` as `key`; returns its etag and the md5 of what was sent.
+
+    The store checks the bytes by their md5. The object has its name only when `settled.check` passed after the
+    last byte was read. With `journal` (a path) a killed upload of a large file goes on where it stopped.
+    """
+    if isinstance(source, bytes) or settled.size <= SMALL:
+        data = source if isinstance(source, bytes) else _whole(source, settled)
+        md5 = hashlib.md5(data)
+        return _store_small(bucket, key, data, md5.digest(), meta, condition), md5.hexdigest()
+    digest = Digest(settled.check)
+    headers, conditions = _meta_headers(meta), _conditions(condition)
+    if bucket.is_s3 and settled.size >= MULTIPART_FROM:
+        parts = Parts(
+            bucket, key, source, settled.size, part_size(settled.size), digest, journal,
+            headers=headers, conditions=conditions,
+        )  # fmt: skip
+        return parts.run() or _etag_of(bucket, key), digest.md5.hexdigest()
+    try:
+        fd = os.open(source, os.O_RDONLY | os.O_CLOEXEC)
+        try:
+            at = 0
+            while data := os.pread(fd, _STREAM, at):
+                digest.update(data)
+                at += len(data)
+            digest.finish()
+            if not bucket.is_s3:
+                return _store_native(bucket, key, source, settled.size, meta, condition), digest.md5.hexdigest()
+            headers["content-md5"] = base64.b64encode(digest.md5.digest()).decode()
+            etag = _put(bucket, key, lambda: FileSlice(fd, 0, settled.size), settled.size, {**headers, **conditions})
+            return etag, digest.md5.hexdigest()
+        finally:
+            os.close(fd)
+    except OSError as error:
+        if isinstance(error, LabError):
+            raise
+        raise disk_error(error, source) from error
+
+
+def _whole(source: str, settled: Settled) -> bytes:
+    try:
+        with open(source, "rb", buffering=0) as file:
+            data = file.read(settled.size + 1) or b""
+    except OSError as error:
+        raise disk_error(error, source) from error
+    if len(data) != settled.size:
+        raise Conflict(f"'{source}' changed while it was read", code="changed-while-read", hint="run it again")
+    settled.check()
+    return data
+
+
+def _etag_of(bucket: Bucket, key: str) -> str:
+    found = look(bucket, key)
+    return found.etag if found else ""
+
+
+def _store_small(
+    bucket: Bucket, key: str, data: bytes, md5: bytes, meta: Mapping[str, str], condition: str | None
+) -> str:
+    checked = {**_meta_headers(meta), "content-md5": base64.b64encode(md5).decode()}
+    if bucket.is_s3 and (bucket.settings.put_headers or bucket.is_odd(key)):
+        headers = {**checked, **_conditions(condition)}
+        return _put(bucket, key, lambda: data, len(data), headers)
+    import obstore
+
+    with bucket.translated("s3:PutObject"):
+        result = obstore.put(bucket.store, key, data, attributes=dict(meta), mode=_mode(condition), use_multipart=False)
+    etag = (result["e_tag"] or "").strip('"')
+    if bucket.is_s3 and len(etag) == 32 and etag != md5.hex():
+        # An encrypting store has etags of another kind; anything else means damaged bytes: the raw way has
+        # the store itself compare.
+        headers = {**checked, **_conditions(condition if condition is None else etag)}
+        return _put(bucket, key, lambda: data, len(data), headers)
+    return etag
+
+
+def _mode(condition: str | None) -> PutMode:
+    if condition is None:
+        return "overwrite"
+    return "create" if condition == ABSENT else {"e_tag": f'"{condition}"'}
+
+
+def _store_native(
+    bucket: Bucket, key: str, source: str, size: int, meta: Mapping[str, str], condition: str | None
+) -> str:
+    """GCS and Azure: one request where there is a condition, else obstore's own parallel parts."""
+    import obstore
+
+    with bucket.translated("s3:PutObject"), open(source, "rb") as file:
+        result = obstore.put(
+            bucket.store, key, file, attributes=dict(meta), mode=_mode(condition),
+            use_multipart=condition is None, chunk_size=part_size(size), max_concurrency=4,
+        )  # fmt: skip
+    return (result["e_tag"] or "").strip('"')
+
+
+def _put(bucket: Bucket, key: str, body: Callable[[], bytes | FileSlice], size: int, headers: dict[str, str]) -> str:
+    headers = {**bucket.settings.put_headers, **bucket.settings.customer_headers, **headers}
+    answer = bucket.wire.request("PUT", key, action="s3:PutObject", headers=headers, body=body, length=size)
+    return (answer.headers.get("etag") or "").strip('"')
+
+
+def _meta_headers(meta: Mapping[str, str]) -> dict[str, str]:
+    return {META + name: value for name, value in meta.items()}
+
+
+def _conditions(condition: str | None, prefix: str = "") -> dict[str, str]:
+    if condition is None:
+        return {}
+    if condition == ABSENT:
+        return {f"{prefix}if-none-match": "*"}
+    return {f"{prefix}if-match": f'"{condition}"'}
+
+
+# -- inside the store -----------------------------------------------------------------------------------
+
+
+def copy(
+    bucket: Bucket, key: str, new_key: str, size: int, condition: str | None = None, *, is_new: bool = False
+) -> None:
+    """Copy `key` (if it still has the etag `condition`) to `new_key` inside the store, metadata too.
+
+    With `is_new` there must be no `new_key` yet, in stores that know this condition.
+    """
+    if not bucket.is_s3:
+        import obstore
+
+        with bucket.translated("s3:PutObject"):
+            obstore.copy(bucket.store, key, new_key, overwrite=not is_new)
+        return
+    source = quote(f"/{bucket.settings.bucket}/{key}", safe="/-_.~")
+    headers = {"x-amz-copy-source": source, **_conditions(condition, "x-amz-copy-source-")}
+    headers |= _conditions(ABSENT if is_new else None)
+    if size >= _COPY_LIMIT:
+        _copy_in_parts(bucket, key, new_key, size, headers)
+        return
+    settings = bucket.settings
+    answer = bucket.wire.request(
+        "PUT", new_key, action="s3:PutObject", body=lambda: b"",
+        headers={**settings.put_headers, **settings.customer_headers, **headers},
+    )  # fmt: skip
+    if b"<Error>" in answer.body:
+        raise lab_error(Fault(500, "InternalError"), bucket.wire.where("s3:PutObject"))
+
+
+def _copy_in_parts(bucket: Bucket, key: str, new_key: str, size: int, headers: Mapping[str, str]) -> None:
+    wire = bucket.wire
+    found = look(bucket, key)
+    meta = _meta_headers(found.meta if found else {})
+    answer = wire.request("POST", new_key, [("uploads", "")], action="s3:PutObject", headers=meta)
+    upload = answer.body.decode().partition("<UploadId>")[2].partition("</UploadId>")[0]
+    rows = []
+    for number, start in enumerate(range(0, size, _COPY_PART), 1):
+        part = {**headers, "x-amz-copy-source-range": f"bytes={start}-{min(size, start + _COPY_PART) - 1}"}
+        query = [("partNumber", str(number)), ("uploadId", upload)]
+        body = wire.request("PUT", new_key, query, action="s3:PutObject", headers=part, body=lambda: b"").body
+        etag = body.decode().partition("<ETag>")[2].partition("</ETag>")[0]
+        rows.append(f"<Part><PartNumber>{number}</PartNumber><ETag>{etag}</ETag></Part>")
+    text = f"<CompleteMultipartUpload>{''.join(rows)}</CompleteMultipartUpload>".encode()
+    wire.request("POST", new_key, [("uploadId", upload)], action="s3:PutObject", body=lambda: text)
+
+
+def delete(bucket: Bucket, key: str, condition: str | None = None) -> None:
+    """Delete one object, if it still has the etag `condition`; an absent one is no error."""
+    if not bucket.is_s3:
+        bucket.delete([key])
+        return
+    if condition is None:
+        oddkeys.delete(bucket.wire, key)
+        return
+    answer = bucket.wire.attempt("DELETE", key, headers=_conditions(condition))
+    if isinstance(answer, Fault) and not is_absence(answer):
+        raise lab_error(answer, bucket.wire.where("s3:DeleteObject"))
+
+
+def probe(bucket: Bucket, key: str) -> frozenset[str]:
+    """What conditions the store honours, found out by writing and deleting the object `key` and a neighbour (S3).
+
+    `create`: it refuses to overwrite under If-None-Match; `match`: a write unless the etag is the right one;
+    `delete`: a deletion; `copy`: a copy of another source; `copy-create`: to overwrite by a copy. A store that
+    refuses the right etag too (Ceph does, for a write) does not know the condition.
+    """
+    settings = bucket.settings
+    plain = {**settings.put_headers, **settings.customer_headers}
+    source = {"x-amz-copy-source": quote(f"/{settings.bucket}/{key}", safe="/-_.~")}
+    neighbour = key + "2"
+    found = set()
+
+    def status(method: str, at: str, headers: Mapping[str, str]) -> int:
+        body = (lambda: b"") if method == "PUT" else None
+        answer = bucket.wire.attempt(method, at, headers=headers, body=body)
+        return answer.status
+
+    def tells_apart(method: str, at: str, headers: Mapping[str, str], prefix: str = "") -> bool:
+        other = _conditions(hashlib.md5(b"another").hexdigest(), prefix)
+        return (
+            status(method, at, {**headers, **other}) == 412 and status(method, at, {**headers, **right(prefix)}) < 300
+        )
+
+    def right(prefix: str) -> dict[str, str]:
+        return _conditions(etag, prefix)
+
+    etag = _put(bucket, key, lambda: b"", 0, {})
+    try:
+        if status("PUT", key, plain | _conditions(ABSENT)) == 412:
+            found.add("create")
+        if tells_apart("PUT", key, plain):
+            found.add("match")
+        if tells_apart("PUT", neighbour, plain | source, "x-amz-copy-source-"):
+            found.add("copy")
+        _put(bucket, neighbour, lambda: b"2", 1, {})
+        if status("PUT", neighbour, plain | source | _conditions(ABSENT)) == 412:
+            found.add("copy-create")
+        if tells_apart("DELETE", key, {}):
+            found.add("delete")
+    finally:
+        oddkeys.delete(bucket.wire, key)
+        oddkeys.delete(bucket.wire, neighbour)
+    return frozenset(found)

@@ -1,0 +1,322 @@
+"""Carry out a home's plan: uploads and downloads, then deletions, and the base last.
+
+Each step is safe by itself: it looks whether things are still as they were planned, puts what has to go into
+the trash, and gives the new content its name last. So a run may be killed anywhere, and the next one goes on.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import stat as stat_bits
+import time
+from collections.abc import Callable, Iterable, Sequence
+from typing import Final
+
+from labops import transfer
+from labops.agreement import Here, Known
+from labops.drivers import fs
+from labops.errors import Corrupt, LabError
+from labops.formats.basefile import Base
+from labops.home import HomeFolder
+from labops.home.looking import Sides
+from labops.home.report import Ended
+from labops.model import OnEvent, ignore
+from labops.places.home import Facts, Got, Source
+from labops.places.local import changed_here, row_of
+from labops.planning.home import Do, HomePlan, Mode, Step, conflict_name, find_clashes
+
+JOBS: Final = 32
+"""Transfers at once: beyond it the threads of one process only wait for each other (measured in bench/home.py)."""
+_BATCH_FILES: Final = 2000
+_BATCH_BYTES: Final = 1 << 30
+"""Downloads that are made durable together, before any of them gets its name."""
+_RESUMED_FROM: Final = 64 << 20
+
+
+class Acting:
+    """One run. `stamp` says where its trash goes."""
+
+    def __init__(
+        self,
+        folder: HomeFolder,
+        sides: Sides,
+        plan: HomePlan,
+        mode: Mode,
+        *,
+        jobs: int | None = None,
+        on_event: OnEvent = ignore,
+    ) -> None:
+        self._folder, self._sides, self._plan, self._mode = folder, sides, plan, mode
+        self._local, self._home = folder.local, folder.home
+        self._stamp = folder.new_stamp()
+        self._when = time.strftime("%Y%m%d-%H%M%S")
+        self._jobs = jobs or (transfer.DISK_JOBS if folder.link.url.startswith("/") else JOBS)
+        self._on_event = on_event
+        self._clock = sides.scan.clock_ns
+        self._rows: dict[str, Known | None] = {}
+        """What the base will say: None for what is gone."""
+        self._ended: list[Ended] = []
+        self._is_remote_touched = False
+
+    def run(self) -> tuple[Ended, ...]:
+        """Do it all; one bad file does not stop the others. The base is saved whatever happens."""
+        plan = self._plan
+        self._settle()
+        if not plan.is_idle:
+            self._local.sweep()
+        deleted = {step.path for step in plan.of(Do.DELETE_HERE, Do.DELETE_THERE)}
+        deleted |= {step.source for step in plan.of(Do.MOVE)}
+        in_the_way = _in_the_way(deleted)
+        ups, downs = plan.of(Do.UPLOAD, Do.MOVE), plan.of(Do.DOWNLOAD)
+        conflicts = plan.of(Do.CONFLICT) if self._mode is Mode.SYNC else ()
+        clashes = find_clashes(plan, self._sides.there)
+        self._ended += [Ended(step, clashes[step.path]) for step in ups if step.path in clashes]
+        ups = tuple(step for step in ups if step.path not in clashes)
+        try:
+            if any(step.do is not Do.DOWNLOAD and step.do in _THERE for step in plan.steps):
+                self._folder.remember_conditions()
+            self._upload([step for step in ups if not in_the_way(step.path)])
+            self._download([step for step in downs if not in_the_way(step.path)])
+            self._each(conflicts, self._keep_both, "conflict", jobs=8)
+            self._home.finish()
+            self._each(plan.of(Do.DELETE_THERE), self._delete_there, "delete", jobs=self._jobs)
+            self._each(plan.of(Do.DELETE_HERE), self._delete_here, "delete", jobs=1)
+            self._upload([step for step in ups if in_the_way(step.path)])
+            self._download([step for step in downs if in_the_way(step.path)])
+            self._home.finish()
+        finally:
+            self._save()
+        return tuple(self._ended)
+
+    # -- the base ---------------------------------------------------------------------------------------
+
+    def _settle(self) -> None:
+        """What needs no bytes: both sides agree already, or both lost it."""
+        for step in self._plan.of(Do.AGREE):
+            assert step.here is not None
+            assert step.there is not None
+            known = self._sides.rows.get(step.path)
+            digest = step.here.digest or (known.digest if known else "")
+            self._rows[step.path] = row_of(step.here, digest, step.there.mark, self._clock)
+        for step in self._plan.of(Do.FORGET):
+            self._rows[step.path] = None
+
+    def _save(self) -> None:
+        base = self._sides.base
+        mounts = tuple(sorted({*self._sides.scan.mounts, *base.mounts}))
+        if not self._rows and mounts == base.mounts:
+            return
+        rows = dict(base.rows)
+        is_new = False
+        for path, row in self._rows.items():
+            if row is None:
+                rows.pop(path, None)
+            else:
+                is_new |= path not in rows
+                rows[path] = row
+        if is_new:
+            rows = dict(sorted(rows.items()))
+        self._folder.save_base(Base(self._folder.link.url, rows, mounts))
+
+    def _each(self, steps: Sequence[Step], work: Callable[[Step], Ended], phase: str, *, jobs: int) -> None:
+        values = transfer.each(
+            steps, work, phase=phase, jobs=jobs, size_of=lambda step: step.size, on_event=self._on_event
+        )
+        for step, value in zip(steps, values, strict=True):
+            self._ended.append(Ended(step, value) if isinstance(value, LabError) else value)
+
+    # -- up ---------------------------------------------------------------------------------------------
+
+    def _upload(self, steps: Sequence[Step]) -> None:
+        self._each(steps, self._upload_one, "upload", jobs=self._jobs)
+
+    def _upload_one(self, step: Step) -> Ended:
+        here, source = self._source(step.path)
+        if step.do is Do.MOVE:
+            assert step.there is not None
+            assert step.here is not None
+            if here[:4] != step.here[:4]:
+                raise changed_here(step.path)
+            mark = self._home.move(step.source, step.path, step.there)
+            self._rows[step.path] = row_of(here, step.here.digest, mark, self._clock)
+            self._rows[step.source] = None
+            return Ended(step)
+        got = self._home.put(step.path, source, step.there, self._stamp, self._journal("up", step.path, source.size))
+        self._rows[step.path] = row_of(here, got.digest, got.mark, self._clock)
+        return Ended(step)
+
+    def _source(self, path: str) -> tuple[Here, Source]:
+        """The file as it is now, ready to be read."""
+        now = self._local.look(path)
+        if now is None or not (now[0].is_link or stat_bits.S_ISREG(now[1])):
+            raise changed_here(path)
+        here, mode = now
+        if here.is_link:
+            with fs.translating(path):
+                target = os.readlink(self._local.full(path))
+            data = os.fsencode(target)
+            return here, Source(data, len(data), Facts(here.mtime_ns, False, target))
+        facts = Facts(here.mtime_ns, bool(mode & 0o100))
+        full = self._local.full(path)
+        return here, Source(full, here.size, facts, lambda: self._local.unchanged(path, here))
+
+    def _journal(self, direction: str, path: str, size: int) -> str | None:
+        """Where a large transfer keeps what it needs to go on after a kill."""
+        if size < _RESUMED_FROM:
+            return None
+        folder = f"{self._folder.root}/.lab/parts"
+        fs.make_folder(folder)
+        return f"{folder}/{direction}-{hashlib.md5(path.encode()).hexdigest()}"
+
+    # -- down -------------------------------------------------------------------------------------------
+
+    def _download(self, steps: Sequence[Step]) -> None:
+        """In batches: fetch all, make them durable with one sync, then give each its name."""
+        for batch in _batches(steps):
+            fetched: dict[str, tuple[str, Got]] = {}
+
+            def fetch(step: Step, fetched: dict[str, tuple[str, Got]] = fetched) -> None:
+                fetched[step.path] = self._fetch(step)
+
+            values = transfer.each(
+                batch, fetch, phase="download", jobs=self._jobs, size_of=lambda step: step.size, on_event=self._on_event
+            )
+            self._make_durable(fetched.values())
+            for step, value in zip(batch, values, strict=True):
+                self._ended.append(self._finish(step, value, fetched))
+
+    def _finish(self, step: Step, value: LabError | None, fetched: dict[str, tuple[str, Got]]) -> Ended:
+        if value is not None:
+            return Ended(step, value)
+        try:
+            self._place(step, *fetched[step.path])
+        except LabError as error:
+            return Ended(step, error)
+        return Ended(step)
+
+    def _fetch(self, step: Step) -> tuple[str, Got]:
+        """The object's bytes under a temporary name."""
+        temporary = self._local.temporary()
+        got = self._home.get(step.path, temporary, partial=self._journal("down", step.path, step.size))
+        there = step.there
+        if there is not None and there.digest and got.mark == there.mark and got.digest != there.digest:
+            # Some encrypting stores have etags that only look like an md5; damaged bytes are not so twice alike.
+            fs.remove(temporary)
+            again = self._home.get(step.path, temporary)
+            if again.digest != got.digest:
+                fs.remove(temporary)
+                raise Corrupt(
+                    f"'{step.path}' was damaged on its way here",
+                    code="corrupt-download",
+                    hint="run the command again; if it stays so, restore an older content: lab home restore",
+                    path=step.path,
+                )
+        return temporary, got
+
+    def _make_durable(self, fetched: Iterable[tuple[str, Got]]) -> None:
+        paths = [path for path, _ in fetched]
+        if paths:
+            fs.sync(self._folder.root, paths)
+
+    def _place(self, step: Step, temporary: str, got: Got) -> None:
+        dress(temporary, got)
+        placed = self._local.place(temporary, step.path, step.here, self._stamp)
+        self._rows[step.path] = row_of(placed, got.digest, got.mark, self._clock)
+
+    # -- both -------------------------------------------------------------------------------------------
+
+    def _keep_both(self, step: Step) -> Ended:
+        """The home's content keeps the name; ours gets a second one, on both sides."""
+        assert step.here is not None
+        ours = step.here if step.here.digest else self._local.digest(step.path, step.here)
+        if ours[:4] != step.here[:4]:
+            raise changed_here(step.path)
+        temporary, got = self._fetch(step)
+        if got.digest == ours.digest:
+            fs.remove(temporary)
+            self._rows[step.path] = row_of(ours, got.digest, got.mark, self._clock)
+            return Ended(step._replace(do=Do.AGREE))
+        self._make_durable([(temporary, got)])
+        new_path = self._free_name(step.path)
+        self._local.also_as(step.path, new_path)
+        now = self._local.look(step.path)
+        if now is None or now[0]._replace(ctime_ns=ours.ctime_ns)[:4] != ours[:4]:
+            raise changed_here(step.path)
+        self._place(step._replace(here=now[0]), temporary, got)
+        here, source = self._source(new_path)
+        stored = self._home.put(new_path, source, None, self._stamp)
+        self._rows[new_path] = row_of(here, stored.digest, stored.mark, self._clock)
+        return Ended(step, kept_as=new_path)
+
+    def _free_name(self, path: str) -> str:
+        name = conflict_name(path, self._folder.machine, self._when)
+        number = 1
+        while self._local.look(name) is not None or name in self._sides.there:
+            number += 1
+            name = conflict_name(path, self._folder.machine, f"{self._when}-{number}")
+        return name
+
+    # -- deletions --------------------------------------------------------------------------------------
+
+    def _delete_there(self, step: Step) -> Ended:
+        if self._local.look(step.path) is not None:
+            raise changed_here(step.path)
+        assert step.there is not None
+        self._home.remove(step.path, step.there, self._stamp)
+        self._rows[step.path] = None
+        return Ended(step)
+
+    def _delete_here(self, step: Step) -> Ended:
+        assert step.here is not None
+        self._local.bury(step.path, step.here, self._stamp)
+        self._local.remove_empty_folders(step.path)
+        self._rows[step.path] = None
+        return Ended(step)
+
+
+def dress(temporary: str, got: Got) -> None:
+    """Give the file its mode and time, or make it the symbolic link that it stands for."""
+    facts = got.facts
+    with fs.translating(temporary):
+        if facts.link is not None and hashlib.md5(os.fsencode(facts.link)).hexdigest() == got.digest:
+            os.unlink(temporary)
+            os.symlink(facts.link, temporary)
+        elif facts.is_executable:
+            mode = os.stat(temporary).st_mode
+            os.chmod(temporary, stat_bits.S_IMODE(mode) | ((mode & 0o444) >> 2))
+        mtime = facts.mtime_ns or int(got.modified * 10**9)
+        if mtime:
+            os.utime(temporary, ns=(mtime, mtime), follow_symlinks=False)
+
+
+_THERE: Final = frozenset({Do.UPLOAD, Do.MOVE, Do.DELETE_THERE, Do.CONFLICT})
+
+
+def _batches(steps: Sequence[Step]) -> Iterable[list[Step]]:
+    batch: list[Step] = []
+    size = 0
+    for step in steps:
+        batch.append(step)
+        size += step.size
+        if len(batch) >= _BATCH_FILES or size >= _BATCH_BYTES:
+            yield batch
+            batch, size = [], 0
+    if batch:
+        yield batch
+
+
+def _in_the_way(deleted: set[str]) -> Callable[[str], bool]:
+    """Whether a path must wait for a deletion: a file that becomes a folder, or the reverse."""
+    if not deleted:
+        return lambda _: False
+    folders = {path[:at] for path in deleted for at in _slashes(path)}
+
+    def waits(path: str) -> bool:
+        return path in folders or any(path[:at] in deleted for at in _slashes(path))
+
+    return waits
+
+
+def _slashes(path: str) -> list[int]:
+    return [at for at, letter in enumerate(path) if letter == "/"]

@@ -1,0 +1,41 @@
+"""`lab home ls`: what the home holds, without loss, in key order."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from labops.home import HomeFolder
+
+
+class HomeRow(NamedTuple):
+    """One object, or with `is_folder` all objects below one name."""
+
+    path: str
+    size: int
+    modified: str = ""
+    is_folder: bool = False
+    files: int = 1
+
+
+def list_home(folder: HomeFolder, path: str = "", *, recursive: bool = False) -> list[HomeRow]:
+    """The objects at or below `path` (a name or a folder), sorted; folders summed up unless `recursive`.
+
+    Keys are shown as they are: `a//b` lies below the folder `a/`, in the folder with an empty name.
+    """
+    inside = path.rstrip("/")
+    rows: list[HomeRow] = []
+    folders: dict[str, list[int]] = {}
+    for page in folder.home.list():
+        for key, size, _, _, modified in page:
+            if inside and key != inside and not key.startswith(inside + "/"):
+                continue
+            rest = key[len(inside) + 1 :] if inside and key != inside else key
+            name, slash, below = rest.partition("/")
+            if recursive or not slash or key == inside or (not below and not name):
+                rows.append(HomeRow(key, size, modified))
+                continue
+            total = folders.setdefault(key[: len(key) - len(rest)] + name + "/", [0, 0])
+            total[0] += size
+            total[1] += 1
+    rows += [HomeRow(name, size, "", True, files) for name, (size, files) in folders.items()]
+    return sorted(rows)

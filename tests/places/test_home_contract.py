@@ -1,4 +1,4 @@
-"""The home contract on real stores: S3 with and without conditions, a folder, Azure."""
+"""The home contract on real stores: S3 with and without conditions, a folder."""
 
 from __future__ import annotations
 
@@ -8,27 +8,25 @@ from typing import Any
 import pytest
 
 from labops.model import RemoteSettings
-from labops.testing.home_contract import HomeContract
+from labops.testing.home_contract import ODD_NAMES, HomeContract
 
 
 class TestMiniStack(HomeContract):
-    takes_odd_keys = True
-
     @pytest.fixture
     def backing(self, on_ministack: Any) -> Any:
         return on_ministack
 
 
 class TestCeph(HomeContract):
-    takes_odd_keys = True
-
     @pytest.fixture
     def backing(self, on_ceph: Any) -> Any:
         return on_ceph
 
 
 class TestRclone(HomeContract):
-    """The weak one: it ignores every condition."""
+    """The weak one: it ignores every condition, and cleans names."""
+
+    odd_keys = ODD_NAMES
 
     @pytest.fixture
     def backing(self, on_rclone: Any) -> Any:
@@ -63,6 +61,8 @@ class FolderBacking:
 
 
 class TestFolder(HomeContract):
+    odd_keys = ODD_NAMES
+
     @pytest.fixture
     def backing(self, tmp_path: Path) -> FolderBacking:
         return FolderBacking(tmp_path)

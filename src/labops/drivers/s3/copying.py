@@ -9,8 +9,10 @@ from xml.sax.saxutils import escape
 
 from labops.drivers.hands import each_ready
 from labops.drivers.s3.bucket import Bucket
-from labops.drivers.s3.faults import Fault, lab_error, read_answer, read_exception
+from labops.drivers.s3.faults import Fault, lab_error, read_answer
+from labops.drivers.s3.plain import look
 from labops.drivers.s3.signing import quote_path
+from labops.drivers.s3.storing import ABSENT, condition_headers, meta_headers
 from labops.drivers.s3.wire import Answer
 from labops.errors import Unsupported
 
@@ -21,24 +23,30 @@ _COPIERS: Final = 32
 _ACTION: Final = "s3:PutObject"
 
 
-def copy(bucket: Bucket, source: str, target: str, size: int) -> None:
-    """Store the object `source`, of `size` bytes, once more as `target`, replacing what was there.
+def copy(
+    bucket: Bucket, source: str, target: str, size: int, condition: str | None = None, *, is_new: bool = False
+) -> None:
+    """Store the object `source`, of `size` bytes, once more as `target`, with its metadata.
 
-    The copy appears whole or not at all. Raises `NotFound` (`no-such-object`) when `source` is absent, and
-    `Unsupported` (`copy-unsupported`) for a store that took the request for an upload of nothing.
+    The copy appears whole or not at all. With `condition`, `source` must still have that etag; with `is_new` there
+    must be no `target` yet; both in stores that know them. Raises `NotFound` (`no-such-object`) when `source` is
+    absent, and `Unsupported` (`copy-unsupported`) for a store that took the request for an upload of nothing.
     """
     if not bucket.is_s3:
-        _copy_native(bucket, source, target)
+        _copy_native(bucket, source, target, is_new=is_new)
         made = bucket.head(target)
         if made is None or made.size != size:
             raise _unsupported(bucket, target)
-    elif size <= WHOLE:
-        answer = bucket.wire.request("PUT", target, action=_ACTION, headers=_headers(bucket, source), body=bytes)
+        return
+    headers = {**_headers(bucket, source), **condition_headers(condition, "x-amz-copy-source-")}
+    last = condition_headers(ABSENT if is_new else None)
+    if size <= WHOLE:
+        answer = bucket.wire.request("PUT", target, action=_ACTION, headers=headers | last, body=bytes)
         if not answer.body:
             raise _unsupported(bucket, target)
         _check(bucket, answer)
     else:
-        _copy_parts(bucket, source, target, size)
+        _copy_parts(bucket, source, target, size, headers, last)
 
 
 def copy_all(bucket: Bucket, copies: Mapping[str, tuple[str, int]]) -> None:
@@ -49,13 +57,11 @@ def copy_all(bucket: Bucket, copies: Mapping[str, tuple[str, int]]) -> None:
         pass
 
 
-def _copy_native(bucket: Bucket, source: str, target: str) -> None:
+def _copy_native(bucket: Bucket, source: str, target: str, *, is_new: bool) -> None:
     import obstore
 
-    try:
-        obstore.copy(bucket.store, source, target)
-    except Exception as error:
-        raise lab_error(read_exception(error), bucket.wire.where(_ACTION)) from error
+    with bucket.translated(_ACTION):
+        obstore.copy(bucket.store, source, target, overwrite=not is_new)
 
 
 def _unsupported(bucket: Bucket, target: str) -> Unsupported:
@@ -92,12 +98,15 @@ def _check(bucket: Bucket, answer: Answer) -> ET.Element:
     return root
 
 
-def _copy_parts(bucket: Bucket, source: str, target: str, size: int) -> None:
+def _copy_parts(
+    bucket: Bucket, source: str, target: str, size: int, headers: dict[str, str], last: dict[str, str]
+) -> None:
     wire, settings = bucket.wire, bucket.settings
-    begin = {**settings.put_headers, **settings.customer_headers}
+    found = look(bucket, source)
+    meta = meta_headers(found.meta) if found else {}
+    begin = {**settings.put_headers, **settings.customer_headers, **meta}
     answer = wire.request("POST", target, [("uploads", "")], action=_ACTION, headers=begin)
     upload = _text(_check(bucket, answer), "UploadId")
-    headers = _headers(bucket, source)
     for name in settings.put_headers:
         headers.pop(name, None)  # those belong to the whole
 
@@ -117,7 +126,7 @@ def _copy_parts(bucket: Bucket, source: str, target: str, size: int) -> None:
         text = (
             f'<CompleteMultipartUpload xmlns="http://s3.amazonaws.com/doc/2006-03-01/">{rows}</CompleteMultipartUpload>'
         )
-        answer = wire.request("POST", target, [("uploadId", upload)], action=_ACTION, body=text.encode)
+        answer = wire.request("POST", target, [("uploadId", upload)], action=_ACTION, headers=last, body=text.encode)
         _check(bucket, answer)
     except BaseException:
         wire.attempt("DELETE", target, [("uploadId", upload)])  # the store would charge for the parts

@@ -25,9 +25,6 @@ if TYPE_CHECKING:
     from obstore import PutMode
 
 ABSENT: Final = ""
-_COPY_LIMIT: Final = 5 << 30
-"""Bytes from which S3 copies an object in parts only."""
-_COPY_PART: Final = 1 << 30
 _STREAM: Final = 4 << 20
 
 
@@ -57,7 +54,7 @@ def store(
         md5 = hashlib.md5(data)
         return _store_small(bucket, key, data, md5.digest(), meta, condition), md5.hexdigest()
     digest = Digest(settled.check)
-    headers, conditions = _meta_headers(meta), _conditions(condition)
+    headers, conditions = meta_headers(meta), condition_headers(condition)
     if bucket.is_s3 and settled.size >= MULTIPART_FROM:
         parts = Parts(
             bucket, key, source, settled.size, part_size(settled.size), digest, journal,
@@ -105,9 +102,9 @@ def _etag_of(bucket: Bucket, key: str) -> str:
 def _store_small(
     bucket: Bucket, key: str, data: bytes, md5: bytes, meta: Mapping[str, str], condition: str | None
 ) -> str:
-    checked = {**_meta_headers(meta), "content-md5": base64.b64encode(md5).decode()}
+    checked = {**meta_headers(meta), "content-md5": base64.b64encode(md5).decode()}
     if bucket.is_s3 and (bucket.settings.put_headers or bucket.is_odd(key)):
-        headers = {**checked, **_conditions(condition)}
+        headers = {**checked, **condition_headers(condition)}
         return _put(bucket, key, lambda: data, len(data), headers)
     import obstore
 
@@ -117,7 +114,7 @@ def _store_small(
     if bucket.is_s3 and len(etag) == 32 and etag != md5.hex():
         # An encrypting store has etags of another kind; anything else means damaged bytes: the raw way has
         # the store itself compare.
-        headers = {**checked, **_conditions(condition if condition is None else etag)}
+        headers = {**checked, **condition_headers(condition if condition is None else etag)}
         return _put(bucket, key, lambda: data, len(data), headers)
     return etag
 
@@ -148,11 +145,13 @@ def _put(bucket: Bucket, key: str, body: Callable[[], bytes | FileSlice], size: 
     return (answer.headers.get("etag") or "").strip('"')
 
 
-def _meta_headers(meta: Mapping[str, str]) -> dict[str, str]:
+def meta_headers(meta: Mapping[str, str]) -> dict[str, str]:
+    """User metadata as headers of S3."""
     return {META + name: value for name, value in meta.items()}
 
 
-def _conditions(condition: str | None, prefix: str = "") -> dict[str, str]:
+def condition_headers(condition: str | None, prefix: str = "") -> dict[str, str]:
+    """A condition on the etag (`ABSENT`: on absence) as a header of S3; `prefix` is put before its name."""
     if condition is None:
         return {}
     if condition == ABSENT:
@@ -163,51 +162,6 @@ def _conditions(condition: str | None, prefix: str = "") -> dict[str, str]:
 # -- inside the store -----------------------------------------------------------------------------------
 
 
-def copy(
-    bucket: Bucket, key: str, new_key: str, size: int, condition: str | None = None, *, is_new: bool = False
-) -> None:
-    """Copy `key` (if it still has the etag `condition`) to `new_key` inside the store, metadata too.
-
-    With `is_new` there must be no `new_key` yet, in stores that know this condition.
-    """
-    if not bucket.is_s3:
-        import obstore
-
-        with bucket.translated("s3:PutObject"):
-            obstore.copy(bucket.store, key, new_key, overwrite=not is_new)
-        return
-    source = quote(f"/{bucket.settings.bucket}/{key}", safe="/-_.~")
-    headers = {"x-amz-copy-source": source, **_conditions(condition, "x-amz-copy-source-")}
-    headers |= _conditions(ABSENT if is_new else None)
-    if size >= _COPY_LIMIT:
-        _copy_in_parts(bucket, key, new_key, size, headers)
-        return
-    settings = bucket.settings
-    answer = bucket.wire.request(
-        "PUT", new_key, action="s3:PutObject", body=lambda: b"",
-        headers={**settings.put_headers, **settings.customer_headers, **headers},
-    )  # fmt: skip
-    if b"<Error>" in answer.body:
-        raise lab_error(Fault(500, "InternalError"), bucket.wire.where("s3:PutObject"))
-
-
-def _copy_in_parts(bucket: Bucket, key: str, new_key: str, size: int, headers: Mapping[str, str]) -> None:
-    wire = bucket.wire
-    found = look(bucket, key)
-    meta = _meta_headers(found.meta if found else {})
-    answer = wire.request("POST", new_key, [("uploads", "")], action="s3:PutObject", headers=meta)
-    upload = answer.body.decode().partition("<UploadId>")[2].partition("</UploadId>")[0]
-    rows = []
-    for number, start in enumerate(range(0, size, _COPY_PART), 1):
-        part = {**headers, "x-amz-copy-source-range": f"bytes={start}-{min(size, start + _COPY_PART) - 1}"}
-        query = [("partNumber", str(number)), ("uploadId", upload)]
-        body = wire.request("PUT", new_key, query, action="s3:PutObject", headers=part, body=lambda: b"").body
-        etag = body.decode().partition("<ETag>")[2].partition("</ETag>")[0]
-        rows.append(f"<Part><PartNumber>{number}</PartNumber><ETag>{etag}</ETag></Part>")
-    text = f"<CompleteMultipartUpload>{''.join(rows)}</CompleteMultipartUpload>".encode()
-    wire.request("POST", new_key, [("uploadId", upload)], action="s3:PutObject", body=lambda: text)
-
-
 def delete(bucket: Bucket, key: str, condition: str | None = None) -> None:
     """Delete one object, if it still has the etag `condition`; an absent one is no error."""
     if not bucket.is_s3:
@@ -216,7 +170,7 @@ def delete(bucket: Bucket, key: str, condition: str | None = None) -> None:
     if condition is None:
         oddkeys.delete(bucket.wire, key)
         return
-    answer = bucket.wire.attempt("DELETE", key, headers=_conditions(condition))
+    answer = bucket.wire.attempt("DELETE", key, headers=condition_headers(condition))
     if isinstance(answer, Fault) and not is_absence(answer):
         raise lab_error(answer, bucket.wire.where("s3:DeleteObject"))
 
@@ -240,24 +194,24 @@ def probe(bucket: Bucket, key: str) -> frozenset[str]:
         return answer.status
 
     def tells_apart(method: str, at: str, headers: Mapping[str, str], prefix: str = "") -> bool:
-        other = _conditions(hashlib.md5(b"another").hexdigest(), prefix)
+        other = condition_headers(hashlib.md5(b"another").hexdigest(), prefix)
         return (
             status(method, at, {**headers, **other}) == 412 and status(method, at, {**headers, **right(prefix)}) < 300
         )
 
     def right(prefix: str) -> dict[str, str]:
-        return _conditions(etag, prefix)
+        return condition_headers(etag, prefix)
 
     etag = _put(bucket, key, lambda: b"", 0, {})
     try:
-        if status("PUT", key, plain | _conditions(ABSENT)) == 412:
+        if status("PUT", key, plain | condition_headers(ABSENT)) == 412:
             found.add("create")
         if tells_apart("PUT", key, plain):
             found.add("match")
         if tells_apart("PUT", neighbour, plain | source, "x-amz-copy-source-"):
             found.add("copy")
         _put(bucket, neighbour, lambda: b"2", 1, {})
-        if status("PUT", neighbour, plain | source | _conditions(ABSENT)) == 412:
+        if status("PUT", neighbour, plain | source | condition_headers(ABSENT)) == 412:
             found.add("copy-create")
         if tells_apart("DELETE", key, {}):
             found.add("delete")

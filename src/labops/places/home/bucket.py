@@ -11,7 +11,7 @@ from datetime import datetime
 from typing import Final
 
 from labops.drivers.hands import each_ready
-from labops.drivers.s3 import Bucket, DatedRow, plain, storing
+from labops.drivers.s3 import Bucket, DatedRow, copy, plain, storing
 from labops.places.home.metadata import from_metadata, stored_md5, to_metadata
 from labops.places.home.words import ABSENT, CREATE, MATCH, Got, Source, Stored, Version
 
@@ -143,7 +143,7 @@ class BucketStore:
 
     def copy(self, key: str, new_key: str, size: int, condition: str | None, new_condition: str | None) -> None:
         """Inside the store: no byte travels."""
-        storing.copy(self._bucket, key, new_key, size, condition, is_new=new_condition == ABSENT)
+        copy(self._bucket, key, new_key, size, condition, is_new=new_condition == ABSENT)
 
     can_rename = False
 

@@ -118,7 +118,8 @@ def test_du(lab, world):
     (world.repo / "big").write_bytes(b"x" * 1536)
     assert "1.50k  big\n" in lab("du").out
     assert lab("du", "nothing").code == 10
-    assert lab("du", "https://git.lab.example/data", "x").code == 16
+    assert lab("du", f"file://{world.repo}", "d").out == "?  d/a\n?  d\n", "its cache is not ours to ask"
+    assert lab("du", "d@v1").out == lab("du", "d").out
 
 
 def test_remove_and_move(lab, world):

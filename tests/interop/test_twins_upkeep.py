@@ -301,6 +301,8 @@ def test_du(twins):
         s.write("sub/g", b"x" * 3000)
         s.write("plain.txt", b"plain\n")
         s.run("add", "sub/g")
+        s.append("sub/.gitignore", b"*.log\n")
+        s.write("sub/ignored.log", b"12345")
         s.commit()
         for words in ((".",), (".", "d"), (".", "d/s"), (".", "f"), (".", "sub"), ("-s", ".")):
             s.read("du", *words, is_ordered=False)

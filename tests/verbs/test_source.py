@@ -103,7 +103,7 @@ def test_a_revision_is_read_without_a_checkout(registry: Registry, kind: str):
     assert names(source) == sorted([*PLAIN, "d/a", "d/s/b", "f"])
     assert source.read("d/a") == b"1\n"
     assert source.read("README") == b"about\n"
-    assert not (Path(source.root) / "README").exists() or kind == "path"
+    assert source.clone is None or not (Path(source.clone.folder) / "README").exists()
 
 
 def test_what_a_path_is(registry: Registry):

@@ -15,6 +15,7 @@ from labops.errors import Conflict, InvalidInput, LabError, NotFound, Unsupporte
 from labops.model import Action, Result
 from labops.places.remote.folder import FolderRemote
 from labops.project import Project
+from labops.source import open_source
 from labops.testing.oracle import dir_object, dos2unix, md5, objects
 from labops.testing.worlds import World
 from labops.verbs.add import add
@@ -144,17 +145,22 @@ def test_move_needs_no_data_and_reads_none(world: World) -> None:
 
 def test_du_in_the_workspace_and_at_a_commit(world: World) -> None:
     (world.repo / "plain").write_bytes(b"12345")
-    assert du(Project.find()).rows == (Row(".gitignore", 3), Row("d", 3), Row("plain", 5))
-    assert du(Project.find(), "d").rows == (Row("d/a", 1), Row("d/s", 2))
-    assert du(Project.find(), "d/s/b").is_file
-    assert du(Project.find(), rev="HEAD").rows == (Row(".gitignore", 3), Row("d", 3))
+    assert du(open_source()).rows == (Row(".gitignore", 3), Row("d", 3), Row("plain", 5))
+    assert du(open_source(), "d").rows == (Row("d/a", 1), Row("d/s", 2))
+    assert du(open_source(), "d/s/b") == ((), 2, True)
+    assert du(open_source(rev="HEAD")).rows == (Row(".gitignore", 3), Row("d", 3))
     shutil.rmtree(world.repo / "d")
     shutil.rmtree(world.cache)
-    assert du(Project.find(), "d", rev="HEAD").rows == (Row("d/a", None), Row("d/s", None))
-    assert du(Project.find()).total == 11
-    for path, rev in (("nothing", None), ("", "no-such-rev")):
-        with pytest.raises(NotFound):
-            du(Project.find(), path, rev=rev)
+    assert du(open_source(rev="HEAD"), "d").rows == (Row("d/a", None), Row("d/s", None))
+    assert du(open_source()).total == 11
+    with pytest.raises(NotFound):
+        du(open_source(), "nothing")
+
+
+def test_du_of_another_repository(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(world.root)
+    assert du(open_source(f"file://{world.repo}")).rows == (Row(".gitignore", 3), Row("d", 3))
+    assert du(open_source(f"file://{world.repo}"), "d").total is None, "its cache is not ours to ask"
 
 
 # -- destroy --------------------------------------------------------------------------------------------

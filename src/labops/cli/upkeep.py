@@ -17,7 +17,7 @@ from labops.errors import InvalidInput
 from labops.model import Action, Plan
 
 if TYPE_CHECKING:
-    from labops.project import Project
+    from labops.source import Source
     from labops.verbs.gc import Collected, GcOptions
 
 _SHOWN = 100
@@ -261,12 +261,16 @@ def _list(session: Session, chosen: dict[str, Any]) -> int:
 def du(session: Session, url: str | None, path: str | None, rev: str | None, summarize: bool) -> int:
     """Say how much room the files of a repository take, tracked data included.
 
-    URL is the folder of a repository; without it, and where it is no repository, the one around you is meant.
+    URL is a folder or the address of a git repository, PATH is in it; without URL the repository around you is
+    meant, and a URL that is no repository is a PATH there. PATH may be NAME@VERSION.
     """
+    from labops.source.versions import at_version
     from labops.verbs.du import du as verb
 
-    project, inside = _place_of(session, url, path)
-    usage = verb(project, inside, rev=rev)
+    source, inside = at_version(*_source_of(session, url, path, rev))
+    usage = verb(source, inside)
+    for warning in source.warnings:
+        session.warn(warning)
     rows = [] if summarize or usage.is_file else list(usage.rows)
     if session.is_json:
         entries = [{"path": row.path, "size_bytes": row.size} for row in rows]
@@ -279,19 +283,16 @@ def du(session: Session, url: str | None, path: str | None, rev: str | None, sum
     return 0
 
 
-def _place_of(session: Session, url: str | None, path: str | None) -> tuple[Project, str]:
-    """The project that the two words of `du` mean, and a path from its root."""
-    from labops.project import Project
+def _source_of(session: Session, url: str | None, path: str | None, rev: str | None) -> tuple[Source, str]:
+    """The source that the two words of `du` mean, and a path from its root."""
+    from labops.source import open_source
 
-    if url is not None and ("://" in url or (path is not None and ":" in url and not os.path.exists(url))):
-        raise use_dvc("du", *(word for word in (url, path) if word is not None))
-    if url is None or (path is None and not _is_repository(url)):
+    if url is None or (path is None and "://" not in url and not _is_repository(url)):
         project = session.project()
         inside = project.relative(url) if url is not None else ""
-        return project, "" if inside == "." else inside
-    project = Project.find(url)
+        return open_source(project.root, rev), "" if inside == "." else inside
     inside = posixpath.normpath(path) if path else ""
-    return project, "" if inside == "." else inside
+    return open_source(url, rev), "" if inside == "." else inside
 
 
 def _is_repository(folder: str) -> bool:

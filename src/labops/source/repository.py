@@ -368,7 +368,8 @@ def _open_clone(address: str, url: str, rev: str | None, overrides: Overrides) -
     clone = _clone(address)
     commit = clone.commit(rev)
     # The relative url of a folder remote leads from where the repository is, not from our copy of it.
-    root = os.path.abspath(address) if os.path.isdir(address) else clone.folder
+    place = address.removeprefix("file://")
+    root = os.path.abspath(place) if os.path.isdir(place) else clone.folder
     warnings = []
     if clone.trouble is not None:
         warnings.append(f"{clone.trouble.message}; its copy of an earlier day is used")

@@ -1,19 +1,13 @@
-"""`du`: how much room the files of a repository take, tracked data included, here or at a commit."""
+"""`du`: how much room the files of a repository take, tracked data included, here, at a commit, or elsewhere."""
 
 from __future__ import annotations
 
-import os
+import posixpath
 from collections.abc import Iterator
 from typing import NamedTuple
 
-from labops import index
-from labops.drivers import git
-from labops.errors import NotFound
-from labops.model import Tracked, is_tree_oid
-from labops.project import Project
-from labops.trees import Peek
-
-_PRIVATE = {".git", ".dvc", ".hg"}
+from labops.model import Tracked
+from labops.source import Found, Source
 
 
 class Row(NamedTuple):
@@ -31,20 +25,16 @@ class Usage(NamedTuple):
     is_file: bool = False
 
 
-def du(project: Project, path: str = "", *, rev: str | None = None) -> Usage:
-    """The usage of `path` (relative to the project root), in the workspace or at the commit `rev`.
+def du(source: Source, path: str = "") -> Usage:
+    """The usage of `path`, relative to the root of `source`.
 
-    DVC files themselves do not count, as in dvc. Raises `NotFound` (`no-such-target`, `unknown-revision`).
+    DVC files themselves do not count, as in dvc. Raises `NotFound` (`no-such-path`).
     """
-    leaves = list(_leaves(project, path, rev))
-    if not leaves:
-        if not path:
-            return Usage((), 0)
-        hint = "see what there is with: lab du"
-        raise NotFound(f"there is no '{path}' here", code="no-such-target", hint=hint, target=path)
-    inside = f"{path}/" if path else ""
-    if any(leaf.path == path for leaf in leaves):
-        return Usage((), _sum([leaf.size for leaf in leaves if leaf.path == path]), is_file=True)
+    found = source.find(path)
+    leaves = list(_members(source, found) if found.tracked is not None else _leaves(source, found))
+    if not found.is_folder:
+        return Usage((), _sum([leaf.size for leaf in leaves]), is_file=True)
+    inside = f"{found.path}/" if found.path else ""
     groups: dict[str, list[int | None]] = {}
     for leaf in leaves:
         groups.setdefault(inside + leaf.path[len(inside) :].partition("/")[0], []).append(leaf.size)
@@ -57,90 +47,45 @@ def _sum(sizes: list[int | None]) -> int | None:
     return sum(known) if len(known) == len(sizes) else None
 
 
-def _leaves(project: Project, path: str, rev: str | None) -> Iterator[Row]:
-    """Files, and outputs as a whole where `path` is above them, at or below `path`."""
-    sha = None
-    if rev is not None:
-        if project.git is None:
-            raise NotFound("without git there are no revisions", code="no-git", hint="leave out --rev")
-        sha = project.git.resolve(rev)
-    tracked = project.tracked() if sha is None else _tracked_at(project, sha)
-    outputs = {item.path for item in tracked if item.output.is_cached}
-    for name, size in _plain_files(project, sha):
-        if _is_below(name, path) and name not in outputs and not _is_pointer(name):
-            yield Row(name, size)
-    for item in tracked:
-        if not item.output.is_cached:
-            continue
-        if _is_below(item.path, path) and item.path != path:
-            yield Row(item.path, _size_of(project, item))
-        elif item.path == path or path.startswith(item.path + "/"):
-            rows = _members(project, item, is_here=sha is None)
-            yield from (row for row in rows if _is_below(row.path, path))
+def _leaves(source: Source, found: Found) -> Iterator[Row]:
+    """Plain files, and outputs as a whole."""
+    outputs = [item for item in source.below(found.path) if item.output.is_cached]
+    tracked = {item.path for item in outputs}
+    plain = [
+        file
+        for file in source.files.below(found.path)
+        if not _is_pointer(file.path) and file.path not in tracked and not _is_data(source, file.path)
+    ]
+    sizes = source.files.sizes(plain)
+    yield from (Row(file.path, sizes.get(file.path)) for file in plain)
+    yield from (Row(item.path, _size_of(source, item)) for item in outputs)
 
 
-def _tracked_at(project: Project, sha: str) -> list[Tracked]:
-    assert project.git is not None
-    return index.load_revision(project.git, sha, project.git_prefix)
-
-
-def _is_below(name: str, path: str) -> bool:
-    return not path or name == path or name.startswith(path + "/")
+def _is_data(source: Source, path: str) -> bool:
+    owner = source.paths.above(path)
+    return owner is not None and owner.output.is_cached
 
 
 def _is_pointer(name: str) -> bool:
-    parts = name.split("/")
-    return parts[-1].endswith(".dvc") or parts[-1] in ("dvc.yaml", ".dvcignore") or not _PRIVATE.isdisjoint(parts)
+    last = posixpath.basename(name)
+    return last.endswith(".dvc") or last in ("dvc.yaml", ".dvcignore")
 
 
-def _plain_files(project: Project, sha: str | None) -> Iterator[tuple[str, int]]:
-    """What git keeps, or would keep; without git, every file."""
-    if project.git is None:
-        for folder, folders, names in os.walk(project.root):
-            folders[:] = [name for name in folders if name not in _PRIVATE]
-            for name in names:
-                file = os.path.join(folder, name)
-                yield os.path.relpath(file, project.root).replace(os.sep, "/"), os.lstat(file).st_size
-        return
-    prefix = project.git_prefix
-    if sha is not None:
-        found = git.sizes_at(project.git, sha).items()
-        yield from ((name[len(prefix) :], size) for name, size in found if name.startswith(prefix))
-        return
-    for name in project.git.list_files(["*"], under=project.root):
-        inside = name[len(prefix) :]
-        file = project.absolute(inside)
-        if os.path.lexists(file):
-            yield inside, os.lstat(file).st_size
-
-
-def _size_of(project: Project, item: Tracked) -> int | None:
+def _size_of(source: Source, item: Tracked) -> int | None:
     output = item.output
     if output.size is not None or output.oid is None:
         return output.size
-    return _sum([row.size for row in _members(project, item, is_here=False)])
+    return _sum([row.size for row in _members(source, Found(item.path, is_folder=True, tracked=item))])
 
 
-def _members(project: Project, item: Tracked, *, is_here: bool) -> list[Row]:
-    """The files of an output. A listing does not say their sizes: the cache does, or the workspace."""
-    output = item.output
-    if output.oid is None:
-        return []
-    cache = project.cache(output.hash_name)
-    if not is_tree_oid(output.oid):
-        return [Row(item.path, output.size if output.size is not None else cache.size(output.oid))]
-    tree = Peek(project).tree(item)
-    if tree is None:
-        raise NotFound(
-            f"the listing of '{item.path}' is neither in the cache nor in the remote",
-            code="tree-not-in-cache",
-            hint=f"push it from a machine that has it, or see only the total: lab du -s {item.path}",
-        )
+def _members(source: Source, found: Found) -> list[Row]:
+    """The files of an output, or of a part of it. A listing does not say their sizes: a file or a cache does."""
+    assert found.tracked is not None
+    caches = source.places.caches(found.tracked)
     rows = []
-    for entry in tree.entries:
-        path = f"{item.path}/{entry.path}"
-        size = cache.size(entry.oid)
-        if size is None and is_here and os.path.isfile(project.absolute(path)):
-            size = os.stat(project.absolute(path)).st_size
-        rows.append(Row(path, size))
+    for file in source.at(found):
+        size = file.size
+        if size is None and file.oid is not None:
+            size = next((known for cache in caches if (known := cache.size(file.oid)) is not None), None)
+        rows.append(Row(file.path, size))
     return rows

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from labops import imports, transfer
+from labops import transfer
 from labops.errors import Corrupt, LabError, NotFound, Unsupported
 from labops.formats.dirfile import render_tree
 from labops.model import (
@@ -219,6 +219,8 @@ def _fetch_import(
     project: Project, exchange: Exchange, item: Selected, jobs: int | None, *, dry_run: bool, on_event: OnEvent
 ) -> None:
     """Data imported from another repository never lies on our remote: it is fetched from there."""
+    from labops import imports  # other repositories are much to load, for something rare
+
     try:
         taken = imports.fetch_import(project, item, jobs=jobs, dry_run=dry_run, on_event=on_event)
     except LabError as error:

@@ -14,9 +14,12 @@ from labops.errors import LabError
 from labops.formats.dirfile import render_tree, tree_oid
 from labops.formats.statefile import StateTable
 from labops.model import HERE, Entry, HashName, Oid, OnEvent, RelPath, Tree, ignore
-from labops.places.cache import Batch
+from labops.places.cache import Batch, Cache
 from labops.places.workspace import Recall, Scan
 from labops.project import Project
+
+_MANY_FILES = 256
+"""From here on, looking at the 256 folders of the cache costs less than asking for each object."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,6 +91,11 @@ def _joined(folder: str, name: str) -> str:
     return f"{folder}/{name}" if folder else name
 
 
+def witness(cache: Cache, scan: Scan) -> bytes:
+    """What tells that the objects of an output are still in the cache; empty where asking for each is as cheap."""
+    return cache.witness() if scan.nfiles >= _MANY_FILES else b""
+
+
 def survey(
     project: Project,
     path: str,
@@ -113,7 +121,7 @@ def survey(
         return Survey(path, scan, recall, None)
     to_read = list(recall.unknown)
     if batch is not None:
-        to_read += _uncached(recall, project.cache(hash_name).missing(recall.known_oids()))
+        to_read += _uncached(project, path, hash_name, recall)
     read = _read(recall, to_read, hash_name, batch, on_event)
     oid, listing = (recall.tree_oid, None) if recall.tree_oid else _oid_of(recall)
     if remember and source is None and (to_read or not recall.is_same or recall.tree_oid is None):
@@ -121,8 +129,12 @@ def survey(
     return Survey(path, scan, recall, oid, listing, read)
 
 
-def _uncached(recall: Recall, absent: set[Oid]) -> list[tuple[str, int]]:
+def _uncached(project: Project, path: str, hash_name: HashName, recall: Recall) -> list[tuple[str, int]]:
     """Unchanged files whose object is not in the cache: they are stored like new ones."""
+    cache = project.cache(hash_name)
+    if recall.remembered is not None and project.state.is_proven(path, recall.remembered, witness(cache, recall.scan)):
+        return []
+    absent = cache.missing(recall.known_oids())
     if not absent:
         return []
     return [

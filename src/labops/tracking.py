@@ -36,7 +36,7 @@ from labops.model import (
 from labops.places.cache import Batch
 from labops.planning.add import merge_into
 from labops.project import Project
-from labops.survey import Survey, survey
+from labops.survey import Survey, survey, witness
 from labops.targets import Into, Target, expand_globs, refuse, resolve
 from labops.trees import fetch_tree
 
@@ -96,30 +96,45 @@ def track(
     if dry_run:
         found = [_look(project, target, None, options, on_event) for target in wanted]
         return Report("add", Plan(tuple(_steps(found))), warnings=tuple(_warnings(found)))
+    batch = None
     if options.to_remote:
         found = _send(project, wanted, options, on_event)
+    elif options.commit:
+        found, batch = _store(project, wanted, options, on_event)
     else:
-        found = _store(project, wanted, options, on_event)
+        found = [_look(project, target, None, options, on_event, remember=True) for target in wanted]
     changed = _write_pointers(project, found, options)
     if options.relink and options.commit and not options.to_remote:
         _relink(project, found, on_event)
     steps = tuple(_steps(found))
     outcomes = tuple(Outcome(step, Result.DONE) for step in steps)
-    return Report("add", Plan(steps), outcomes, tuple(_warnings(found)), changed_files=project.tell_git(changed))
+    changed_files = project.tell_git(changed)
+    if batch is not None:
+        _remember_presence(project, batch, found)
+    return Report("add", Plan(steps), outcomes, tuple(_warnings(found)), changed_files=changed_files)
 
 
 # -- hashing and storing ------------------------------------------------------------------------------
 
 
-def _store(project: Project, wanted: Sequence[Target], options: AddOptions, on_event: OnEvent) -> list[_Found]:
-    if not options.commit:
-        return [_look(project, target, None, options, on_event, remember=True) for target in wanted]
+def _store(
+    project: Project, wanted: Sequence[Target], options: AddOptions, on_event: OnEvent
+) -> tuple[list[_Found], Batch]:
     with project.cache().batch() as batch:
         found = [_look(project, target, batch, options, on_event, remember=True) for target in wanted]
         for item in found:
             if item.tree.is_dir and item.hash_name is HashName.MD5:  # an unchanged 2.x folder has its own cache
                 batch.store_bytes(item.tree.oid, _listing(item))
-    return found
+    return found, batch
+
+
+def _remember_presence(project: Project, batch: Batch, found: Sequence[_Found]) -> None:
+    """So that the next command need not look for each object. Last of all: a folder just written proves nothing."""
+    for item in found:
+        is_ours = item.hash_name is HashName.MD5 and not item.target.parts
+        if is_ours and witness(project.cache(), item.surveys[0].scan):
+            proof = batch.proof([item.tree.oid, *(entry.oid for entry in item.tree.entries)])
+            project.state.prove(item.target.path, item.tree.oid, proof)
 
 
 def _listing(item: _Found) -> bytes:

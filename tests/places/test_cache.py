@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import hashlib
+import os
+
 from labops.drivers import fs
-from labops.model import HashName
+from labops.model import HashName, Oid
 from labops.places.cache import Cache
 from labops.testing.cache_contract import CacheContract
 
@@ -41,3 +44,20 @@ def test_a_file_system_without_reflinks_is_asked_once_a_folder(tmp_path, monkeyp
 
     assert kinds == ["copy"] * 3
     assert asked == [str(tmp_path / "a")]
+
+
+def test_a_batch_proves_what_is_still_there(tmp_path):
+    """Only for objects that nobody took away meanwhile, and never when a folder is too young to tell."""
+    cache = Cache(str(tmp_path / "cache"))
+    oids = [Oid(hashlib.md5(data).hexdigest()) for data in (b"one", b"two")]
+    with cache.batch() as batch:
+        for oid, data in zip(oids, (b"one", b"two"), strict=True):
+            batch.store_bytes(oid, data)
+    assert batch.proof(oids) == b"", "written just now"
+    for oid in oids:
+        os.utime(os.path.dirname(cache.path(oid)), (1e9, 1e9))
+
+    assert batch.proof(oids) == cache.witness() != b""
+    os.unlink(cache.path(oids[0]))
+    os.utime(os.path.dirname(cache.path(oids[0])), (1e9 + 1, 1e9 + 1))
+    assert batch.proof(oids) == b""

@@ -291,3 +291,27 @@ def test_the_expectations_are_not_ours() -> None:
     assert pointer({"a": b"1"}).startswith(f"outs:\n- md5: {oid}\n  size: 1\n  nfiles: 1\n")
     assert md5(b"1") == "c4ca4238a0b923820dcc509a6f75849b"
     assert objects(Path("/nonexistent")) == set()
+
+
+def test_add_looks_again_for_objects_that_went_away(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of a large folder too, whose objects are not asked for one by one while the folders of objects stay as they were."""
+    world = World(tmp_path / "world")
+    monkeypatch.chdir(world.repo)
+    files = {f"{number:03}": b"%d" % number for number in range(300)}
+    world.write("d", files)
+    age(world.repo / "d")
+    add(Project.find(), ["d"])
+    age(world.cache)
+    add(Project.find(), ["d"])
+    (world.cache / "files/md5" / md5(b"7")[:2] / md5(b"7")[2:]).unlink()
+
+    add(Project.find(), ["d"])
+
+    assert world.holds(files)
+    assert status(Project.find()) == ()
+
+
+def age(top: Path) -> None:
+    """Make everything look older than a clock tick."""
+    for path in [top, *top.rglob("*")]:
+        os.utime(path, (1e9 + 0.5, 1e9 + 0.5))

@@ -76,7 +76,9 @@ class Recall:
         self.is_same = scan.kind != "missing" and table.directories.keys() == scan.folders.keys()
         for folder, listing in scan.folders.items():
             self._compare(folder, listing, table.directories.get(folder))
-        self.tree_oid = Oid(table.tree_oid) if self.is_same and table.tree_oid else None
+        self.remembered = Oid(table.tree_oid) if table.tree_oid else None
+        """The tree that all remembered files made together, whatever changed since."""
+        self.tree_oid = self.remembered if self.is_same else None
         """The tree all files make, when not one of them changed since that was computed."""
 
     def _compare(self, folder: str, listing: fs.Listing, columns: Columns | None) -> None:
@@ -112,7 +114,10 @@ class Recall:
             digests = bytes.fromhex("".join(oid for _, oid in files.values()))
             stats = b"".join(packed for packed, _ in files.values())
             table.directories[folder] = Columns(join_names(list(files)), stats, digests)
-        return cls(scan, table)
+        recall = cls(scan, table)
+        # Unlike rows that were read from a state file, these may be too young to be trusted next time.
+        recall._oids = {folder: list(recall.oids(folder)) for folder in recall._oids}
+        return recall
 
     def rows(self) -> dict[RelPath, tuple[bytes, Oid]]:
         """Path → (packed fingerprint, oid) of every known file."""
@@ -171,7 +176,11 @@ class Recall:
         table = StateTable(tree_oid=tree_oid)
         is_settled = True
         for folder, listing in self.scan.folders.items():
-            known = [oid for oid in self.oids(folder) if oid is not None]
+            found = self._oids[folder]
+            if isinstance(found, Columns):  # a row that could not be trusted would not have matched
+                table.directories[folder] = found
+                continue
+            known = [oid for oid in found if oid is not None]
             if len(known) == len(listing.names):
                 is_settled &= table.record(folder, listing.names, listing.stats, known, clock_ns)
             else:

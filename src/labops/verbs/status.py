@@ -11,13 +11,10 @@ from typing import TYPE_CHECKING
 from labops.errors import Corrupt, InvalidInput, NotFound
 from labops.model import CloudStatusRow, OnEvent, Selected, Selection, StatusRow, Tracked, ignore, is_tree_oid
 from labops.project import Project
-from labops.survey import Survey, survey
+from labops.survey import Survey, survey, witness
 
 if TYPE_CHECKING:
     from labops.pipelines import Stage
-
-_MANY_FILES = 256
-"""From here on, looking at the 256 folders of the cache costs less than asking for each object."""
 
 
 def status(
@@ -122,8 +119,8 @@ def _is_cached(project: Project, item: Selected, now: Survey) -> bool:
     output = item.tracked.output
     cache = project.cache(output.hash_name)
     assert output.oid is not None
-    witness = cache.witness() if now.scan.nfiles >= _MANY_FILES else b""
-    if project.state.is_proven(item.tracked.path, output.oid, witness):
+    seen = witness(cache, now.scan)
+    if project.state.is_proven(item.tracked.path, output.oid, seen):
         return True
     if now.oid == output.oid:
         oids = set(now.recall.known_oids())
@@ -134,7 +131,7 @@ def _is_cached(project: Project, item: Selected, now: Survey) -> bool:
             return False
     is_complete = not cache.missing(oids | {output.oid})
     if is_complete:
-        project.state.prove(item.tracked.path, output.oid, witness)
+        project.state.prove(item.tracked.path, output.oid, seen)
     return is_complete
 
 

@@ -8,11 +8,9 @@ labops last hashed it, so that an object that changed since is noticed before an
 from __future__ import annotations
 
 import contextlib
-import itertools
 import os
 import threading
 from collections.abc import Collection, Iterable, Iterator, Sequence
-from typing import Self
 
 from labops.drivers import fs
 from labops.errors import Corrupt, InvalidInput, NotFound
@@ -26,9 +24,10 @@ from labops.formats.statefile import (
     render_state,
 )
 from labops.model import HashName, Oid, Tree, file_tree, is_tree_oid
+from labops.places.cache.batch import Batch
 
-_FLUSH_FILES = 20_000
-_FLUSH_BYTES = 1 << 29
+__all__ = ["Batch", "Cache"]
+
 _TREE_LIMIT = 1 << 32  # bytes: a listing of some forty million files; more is a mistake or an attack
 
 
@@ -55,7 +54,7 @@ class Cache:
         self.is_shared = is_shared
         self._is_looking = is_looking
         self.base = os.path.join(root, "files", "md5") if hash_name is HashName.MD5 else root
-        self.notes = self._lab = notes or os.path.join(root, ".lab")
+        self.notes = notes or os.path.join(root, ".lab")
         self._shards: dict[str, dict[str, bytes]] = {}
         self._dirty: set[str] = set()
         self._lock = threading.Lock()
@@ -112,14 +111,14 @@ class Cache:
                 self._shard(oid[:2]).pop(oid[2:], None)
                 self._dirty.add(oid[:2])
             return False
-        self._remember([oid])
+        self.remember([oid])
         return True
 
     def quarantine(self, oid: Oid) -> None:
         """Move a bad object out of the way and raise `Corrupt`; nothing is deleted."""
         path = self.path(oid)
         if not self._is_looking:
-            folder = os.path.join(self._lab, "quarantine")
+            folder = os.path.join(self.notes, "quarantine")
             fs.make_folder(folder, is_shared=self.is_shared)
             fs.rename(path, os.path.join(folder, f"{oid}.{os.urandom(4).hex()}"))
         with self._lock:
@@ -239,7 +238,7 @@ class Cache:
             self._dirty.clear()
 
     def _shard_path(self, shard: str) -> str:
-        return os.path.join(self._lab, "verified", self.hash_name, shard)
+        return os.path.join(self.notes, "verified", self.hash_name, shard)
 
     def _shard(self, shard: str) -> dict[str, bytes]:
         """Object name → packed fingerprint, for one fan-out folder."""
@@ -251,7 +250,8 @@ class Cache:
             self._shards[shard] = rows
         return rows
 
-    def _remember(self, oids: Collection[Oid]) -> None:
+    def remember(self, oids: Collection[Oid]) -> None:
+        """These were hashed and are in place: note their fingerprints."""
         with self._lock:
             for oid in oids:
                 self._shard(oid[:2])[oid[2:]] = _packed(os.stat(self.path(oid)))
@@ -260,140 +260,3 @@ class Cache:
 
 def _packed(stat: os.stat_result) -> bytes:
     return pack_fingerprint(stat.st_size, stat.st_mtime_ns, 0, stat.st_ino)
-
-
-class Batch:
-    """Objects on their way into a cache: written under temporary names, made durable together, then renamed.
-
-    Leaving the `with` block names everything that was finished, also when an error or Ctrl-C ends it. A kill
-    loses at most the objects since the last flush; their temporary folder is swept by a later batch.
-    """
-
-    def __init__(self, cache: Cache) -> None:
-        self._cache = cache
-        self._folder = ""
-        self._pending: dict[Oid, str] = {}
-        self._pending_bytes = 0
-        self._numbers = itertools.count()
-        self._listed: dict[str, set[str]] = {}
-        self._made: set[str] = set()
-        self._no_reflink = "reflink" not in cache.link_types
-        self._lock = threading.Lock()
-
-    def __enter__(self) -> Self:
-        parent = os.path.join(self._cache._lab, "tmp")
-        fs.make_folder(parent, is_shared=self._cache.is_shared)
-        fs.sweep_workbenches(parent)
-        self._folder = fs.make_workbench(parent)
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        try:
-            self.flush()
-            self._cache.save()
-        finally:
-            fs.remove_workbench(self._folder)
-
-    def temporary(self) -> str:
-        """A path that nobody else uses, on the cache's file system."""
-        return f"{self._folder}/{next(self._numbers)}"
-
-    def store_file(self, source: str, *, is_known: bool = False) -> fs.Hashed:
-        """Take `source` into the cache; the file itself stays as it is (with `hardlink` first, it is linked in).
-
-        `is_known` says that the content is probably there already, so that a large file is hashed before
-        anything is copied.
-        """
-        if self._cache.link_types[:1] == ("hardlink",):
-            return self._store_link(source)
-        if is_known:
-            hashed = fs.hash_file(source, self._cache.hash_name)
-            if self._has(hashed.oid):
-                return hashed
-        target = self.temporary()
-        if not self._no_reflink:
-            cloned = self._store_clone(source, target)
-            if cloned is not None:
-                return cloned
-        hashed = fs.copy_hashing(source, target, self._cache.hash_name, is_wanted=lambda oid: not self._has(oid))
-        if hashed.is_written:
-            self._add(hashed.oid, target, hashed.fingerprint.size)
-        return hashed
-
-    def _store_clone(self, source: str, target: str) -> fs.Hashed | None:
-        """Share the blocks of `source` and hash the clone, which nobody else can change meanwhile."""
-        before = fs.stat(source)
-        if not fs.reflink(source, target):
-            self._no_reflink = True
-            return None
-        oid = fs.hash_file(target, self._cache.hash_name).oid
-        if fs.stat(source) != before:
-            fs.remove(target)
-            raise fs.changed_while_read(source)
-        self._add(oid, target, before.size)
-        return fs.Hashed(oid, before)
-
-    def _store_link(self, source: str) -> fs.Hashed:
-        """Give the workspace file a second name in the cache."""
-        hashed = fs.hash_file(source, self._cache.hash_name)
-        target = self.temporary()
-        if self._has(hashed.oid) or hashed.fingerprint.size == 0 or not fs.hardlink(os.path.realpath(source), target):
-            if not self._has(hashed.oid):
-                fs.copy_hashing(source, target, self._cache.hash_name)
-                self._add(hashed.oid, target, hashed.fingerprint.size)
-            return hashed
-        fs.protect(target)
-        self._add(hashed.oid, target, hashed.fingerprint.size)
-        return fs.Hashed(hashed.oid, fs.stat(source))
-
-    def store_bytes(self, oid: Oid, data: bytes) -> None:
-        """Take `data`, whose oid is `oid`, into the cache."""
-        if not self._has(oid):
-            target = self.temporary()
-            fs.write_new(target, data, mode=0o444)
-            self._add(oid, target, len(data))
-
-    def adopt(self, oid: Oid, path: str, size: int) -> None:
-        """Take over a file made at `temporary()`, whose content the caller has just verified to be `oid`."""
-        fs.protect(path)
-        self._add(oid, path, size)
-
-    def _has(self, oid: Oid) -> bool:
-        """True when the object needs not be written. One that another process adds meanwhile is written again."""
-        shard = oid[:2]
-        listed = self._listed.get(shard)
-        if listed is None:
-            listed = self._listed[shard] = set(fs.names_in(f"{self._cache.base}/{shard}"))
-        return oid[2:] in listed or oid in self._pending
-
-    def _add(self, oid: Oid, path: str, size: int) -> None:
-        with self._lock:
-            if oid in self._pending:
-                fs.remove(path)
-                return
-            self._pending[oid] = path
-            self._pending_bytes += size
-            if len(self._pending) >= _FLUSH_FILES or self._pending_bytes >= _FLUSH_BYTES:
-                self._flush()
-
-    def flush(self) -> None:
-        """Make everything stored so far durable and give it its name. Tree objects come last."""
-        with self._lock:
-            self._flush()
-
-    def _flush(self) -> None:
-        if not self._pending:
-            return
-        cache = self._cache
-        ordered = sorted(self._pending, key=is_tree_oid)
-        fs.sync(self._folder, [self._pending[oid] for oid in ordered])
-        for shard in {oid[:2] for oid in ordered} - self._made:
-            fs.make_folder(f"{cache.base}/{shard}", is_shared=cache.is_shared)
-            self._made.add(shard)
-        for oid in ordered:
-            fs.rename(self._pending[oid], cache.path(oid))
-        fs.sync_names(cache.base, {f"{cache.base}/{oid[:2]}" for oid in ordered})
-        cache._remember(ordered)
-        self._listed.clear()
-        self._pending.clear()
-        self._pending_bytes = 0

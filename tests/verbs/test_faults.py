@@ -294,7 +294,7 @@ def test_the_expectations_are_not_ours() -> None:
 
 
 def test_add_looks_again_for_objects_that_went_away(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Of a large folder too, whose objects are not asked for one by one while the folders of objects stay as they were."""
+    """Of a large folder too, whose objects are not asked for one by one while nothing came or went."""
     world = World(tmp_path / "world")
     monkeypatch.chdir(world.repo)
     files = {f"{number:03}": b"%d" % number for number in range(300)}

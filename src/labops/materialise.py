@@ -11,6 +11,7 @@ from labops.drivers import fs
 from labops.errors import Conflict, Corrupt, InvalidInput, LabError, NotFound
 from labops.formats.statefile import pack_fingerprint
 from labops.model import (
+    HERE,
     Action,
     Entry,
     HashName,
@@ -164,9 +165,12 @@ def _place_one(
     output = item.tracked.output
     cache = project.cache(output.hash_name)
     now = survey(project, item.tracked.path, output.hash_name, on_event=on_event)
+    assert output.oid is not None
+    is_bit_lost = output.is_executable and now.oid == output.oid and not now.is_executable
+    if is_bit_lost and not cache.missing([output.oid]):
+        relinking = frozenset([HERE])
     if now.oid == output.oid and relinking == frozenset():
         return
-    assert output.oid is not None
     try:
         tree = cache.read_tree(output.oid)
     except (NotFound, Corrupt) as error:

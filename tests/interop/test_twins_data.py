@@ -188,6 +188,10 @@ def test_executable_file_round_trip(twins):
         s.delete("run.sh")
         s.run("checkout")
         assert os.access(s.repo / "run.sh", os.X_OK)
+        (s.repo / "run.sh").chmod(0o644)
+        s.see("status", "--json")
+        s.run("checkout")
+        assert os.access(s.repo / "run.sh", os.X_OK), "only the bit was lost"
         s.see("status", "--json")
 
     twins(script)

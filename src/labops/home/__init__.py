@@ -103,9 +103,14 @@ class HomeFolder:
 
     def new_stamp(self) -> str:
         """Where this run's trash goes: `2026-04-01/093000123-laptop-1f2e3d`, to the millisecond (UTC)."""
-        nanoseconds = time.time_ns()
-        now = time.strftime("%Y-%m-%d/%H%M%S", time.gmtime(nanoseconds // 10**9))
-        return f"{now}{nanoseconds // 10**6 % 1000:03d}-{self.machine}-{os.urandom(3).hex()}"
+        return new_stamp(self.machine)
+
+
+def new_stamp(machine: str) -> str:
+    """A run's name: `2026-04-01/093000123-laptop-1f2e3d`, to the millisecond (UTC)."""
+    nanoseconds = time.time_ns()
+    now = time.strftime("%Y-%m-%d/%H%M%S", time.gmtime(nanoseconds // 10**9))
+    return f"{now}{nanoseconds // 10**6 % 1000:03d}-{machine}-{os.urandom(3).hex()}"
 
 
 def machine_name() -> str:

@@ -11,7 +11,7 @@ from typing import NamedTuple
 from labops.drivers import fs
 from labops.errors import InvalidInput, LabError, NotFound
 from labops.home import HomeFolder
-from labops.home.acting import dress
+from labops.home.carrying import dress
 from labops.places.local import PRIVATE
 
 _STAMP = re.compile(r"(\d{4}-\d{2}-\d{2})/(\d{6})(\d{3})-(.*)-[0-9a-f]+")

@@ -119,10 +119,11 @@ def keeps_versions(bucket: Bucket) -> bool:
     return isinstance(answer, Answer) and b"<Status>Enabled</Status>" in answer.body
 
 
-def look(bucket: Bucket, key: str) -> Found | None:
-    """One object without its bytes; None when it is absent."""
+def look(bucket: Bucket, key: str, version: str = "") -> Found | None:
+    """One object, or an older version of it, without its bytes; None when it is absent."""
     if bucket.is_s3:
-        answer = bucket.wire.attempt("HEAD", key, headers=bucket.settings.customer_headers)
+        query = [("versionId", version)] if version else []
+        answer = bucket.wire.attempt("HEAD", key, query, headers=bucket.settings.customer_headers)
         if isinstance(answer, Answer):
             return _found(answer.headers, int(answer.headers.get("content-length") or 0))
         if is_absence(answer):

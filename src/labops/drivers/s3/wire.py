@@ -167,6 +167,10 @@ class Wire:
         finally:
             connection.close()
 
+    def target(self, key: str) -> tuple[str, str]:
+        """The host, and the quoted path, of the object `key`."""
+        return self._url.netloc.rpartition("@")[2], self._path(key)
+
     def _path(self, key: str) -> str:
         root = self._url.path.rstrip("/")
         if not self.settings.is_virtual_hosted:

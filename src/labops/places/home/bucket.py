@@ -6,14 +6,14 @@ import contextlib
 import os
 import re
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from datetime import datetime
 from typing import Final
 
 from labops.drivers.hands import each_ready
-from labops.drivers.s3 import Bucket, DatedRow, copy, plain, storing
-from labops.places.home.metadata import from_metadata, stored_md5, to_metadata
-from labops.places.home.words import ABSENT, CREATE, MATCH, Got, Source, Stored, Version
+from labops.drivers.s3 import Bucket, DatedRow, copy, plain, sign_address, storing
+from labops.places.home.metadata import from_metadata, stored_md5, stored_run, to_metadata
+from labops.places.home.words import ABSENT, CREATE, MATCH, Address, Got, Source, Stored, Version
 
 PAGE: Final = 1000
 _LISTERS: Final = 8
@@ -117,9 +117,9 @@ class BucketStore:
 
     # -- one object -------------------------------------------------------------------------------------
 
-    def look(self, key: str) -> Got | None:
+    def look(self, key: str, version: str = "") -> Got | None:
         """One HEAD."""
-        found = plain.look(self._bucket, key)
+        found = plain.look(self._bucket, key, version)
         return None if found is None else self._got(found, "")
 
     def _got(self, found: plain.Found, digest: str) -> Got:
@@ -127,7 +127,15 @@ class BucketStore:
             digest = stored_md5(found.meta)
             if not digest and self._bucket.is_s3 and _MD5.fullmatch(found.etag):
                 digest = found.etag
-        return Got(found.size, found.etag, digest, from_metadata(found.meta), found.modified)
+        return Got(found.size, found.etag, digest, from_metadata(found.meta), found.modified, stored_run(found.meta))
+
+    def read(self, key: str, write: Callable[[bytes | memoryview], None]) -> int:
+        """One streamed request."""
+        return self._bucket.stream(key, write)[0]
+
+    def sign(self, key: str, seconds: int) -> Address:
+        """No request is sent: whether the object exists shows when the address is used."""
+        return Address(*sign_address(self._bucket, key, seconds))
 
     def get(self, key: str, target: str, *, version: str = "", partial: str | None = None) -> Got:
         """Hashed on arrival."""
@@ -137,7 +145,7 @@ class BucketStore:
     def put(self, key: str, source: Source, condition: str | None, journal: str | None = None) -> Got:
         """One request, or parts for a large file."""
         settled = storing.Settled(source.size, source.check)
-        meta = to_metadata(source.facts)
+        meta = to_metadata(source.facts, source.run)
         etag, digest = storing.store(self._bucket, key, source.content, settled, meta, condition, journal)
         return Got(source.size, etag, digest, source.facts)
 

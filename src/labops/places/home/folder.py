@@ -7,13 +7,13 @@ import hashlib
 import itertools
 import os
 import stat as stat_bits
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from datetime import UTC, datetime
 from typing import Final
 
 from labops.drivers import fs
-from labops.errors import NotFound
-from labops.places.home.words import ABSENT, ALL_CONDITIONS, Facts, Got, Source, Stored, Version, changed_there
+from labops.errors import NotFound, Unsupported
+from labops.places.home.words import ABSENT, ALL_CONDITIONS, Address, Facts, Got, Source, Stored, Version, changed_there
 from labops.planning.home import name_clash
 
 _LOCK: Final = ".trash/.lock"
@@ -45,7 +45,7 @@ class FolderStore:
         while todo:
             folder = todo.pop()
             rows = []
-            if fs.mode_of(self._path(folder)) is None:
+            if not self._is_real_folder(folder):
                 continue  # nobody wrote to it yet, or deleted since it was listed
             with fs.translating(self._path(folder)), os.scandir(self._path(folder)) as entries:
                 for entry in entries:
@@ -62,7 +62,7 @@ class FolderStore:
                             rows.append(Stored(key, st.st_size, _mark(st), "", when))
             yield rows
 
-    def look(self, key: str) -> Got | None:
+    def look(self, key: str, version: str = "") -> Got | None:  # noqa: ARG002 - a folder keeps none
         """One lstat."""
         path = self._path(key)
         with fs.translating(path):
@@ -86,6 +86,29 @@ class FolderStore:
         copied = fs.copy_hashing(path, target, mode=0o644)
         mark = f"{copied.fingerprint.size:x}-{copied.fingerprint.mtime_ns:x}-{copied.fingerprint.ino:x}"
         return Got(copied.fingerprint.size, mark, copied.oid, _facts(path, st), st.st_mtime)
+
+    def read(self, key: str, write: Callable[[bytes | memoryview], None]) -> int:
+        """A symbolic link's bytes are its target, as in a bucket."""
+        path = self._path(key)
+        size = 0
+        with fs.translating(path):
+            if os.path.islink(path):
+                data = os.fsencode(os.readlink(path))
+                write(data)
+                return len(data)
+            with open(path, "rb", buffering=0) as file:
+                while data := file.read(fs.CHUNK):
+                    write(data)
+                    size += len(data)
+        return size
+
+    def sign(self, key: str, seconds: int) -> Address:  # noqa: ARG002
+        """A folder has no addresses."""
+        raise Unsupported(
+            f"'{self._root}' is a folder, which has no links to share",
+            code="no-links",
+            hint=f"tell the others its path, and give them the right to read it: chmod g+r '{self._path(key)}'",
+        )
 
     # -- writing ----------------------------------------------------------------------------------------
 
@@ -205,6 +228,11 @@ class FolderStore:
 
     def _path(self, key: str) -> str:
         return f"{self._root}/{key}" if key else self._root
+
+    def _is_real_folder(self, key: str) -> bool:
+        """True for a folder that is reached without a symbolic link: what is behind one is not ours."""
+        path = self._path(key)
+        return os.path.isdir(path) and (not key or fs.link_parents(f"{path}/x", self._root) is None)
 
     def _require_root(self, *, makes: bool = True) -> None:
         """A home that nobody wrote to yet is made, but not on a disk that is not mounted."""

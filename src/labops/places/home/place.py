@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import re
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Final, NamedTuple
 
 from labops.agreement import There
@@ -17,6 +17,7 @@ from labops.places.home.words import (
     CREATE,
     DELETE,
     MATCH,
+    Address,
     Got,
     Source,
     Store,
@@ -94,9 +95,23 @@ class Home:
             if not version.key.startswith(self._prefix + TRASH):
                 yield version._replace(key=version.key[cut:])
 
-    def look(self, path: str) -> Got | None:
-        """One object without its bytes."""
-        return self.store.look(self._prefix + path)
+    def below(self, folder: str) -> Iterator[Sequence[Stored]]:
+        """Every object whose path starts with `folder` (which ends with `/`, or is empty), as `list` shows them."""
+        cut = len(self._prefix)
+        for page in self.store.pages(self._prefix + folder, (), self._prefix + TRASH):
+            yield [row._replace(key=row.key[cut:]) for row in page] if cut else page
+
+    def look(self, path: str, version: str = "") -> Got | None:
+        """One object, or an older version of it, without its bytes."""
+        return self.store.look(self._prefix + path, version)
+
+    def read(self, path: str, write: Callable[[bytes | memoryview], None]) -> int:
+        """`write` gets the bytes of the object in order; returns how many."""
+        return self.store.read(self._prefix + path, write)
+
+    def sign(self, path: str, seconds: int) -> Address:
+        """An address under which everybody may read the object for that long."""
+        return self.store.sign(self._prefix + path, seconds)
 
     def get(self, path: str, target: str, *, version: str = "", partial: str | None = None) -> Got:
         """Fetch into the new file `target`, hashed on arrival; what came is what the answer says."""
@@ -115,7 +130,7 @@ class Home:
             self._bury(path, there, stamp)
         try:
             condition = self._condition(key, there, CREATE if there is None else MATCH)
-            return self.store.put(key, source, condition, journal)
+            return self.store.put(key, source._replace(run=stamp), condition, journal)
         except Conflict as error:
             if error.code == "changed-there":
                 ours = self._is_ours(key, source)

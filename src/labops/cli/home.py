@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
+from labops.cli import home_objects, options
+from labops.cli import home_rows as rows
 from labops.cli import home_show as show
-from labops.cli import options
 from labops.cli.session import Family, Session, is_terminal, json_option, pass_session
 
 if TYPE_CHECKING:
@@ -202,7 +203,24 @@ def ls(session: Session, path: str, recursive: bool, with_size: bool) -> int:
     """List the home, odd keys included."""
     from labops.verbs.home_look import list_home
 
-    return show.show_rows(session, list_home(_folder(session), path, recursive=recursive), with_size=with_size)
+    return rows.show_rows(session, list_home(_folder(session), path, recursive=recursive), with_size=with_size)
+
+
+@home.command("log")
+@click.argument("path", default="", metavar="[PATH]")
+@click.option("-n", "--number", "most", type=click.IntRange(min=1), default=50, show_default=True, metavar="NUMBER",
+              help="How many changes, at most.")  # fmt: skip
+@json_option
+@pass_session
+def log(session: Session, path: str, most: int) -> int:
+    """Tell what changed in the home, when and from which machine, the youngest first.
+
+    It is put together from what the home still holds: times of objects, stamps in the trash, versions of the bucket.
+    Changes by other tools have no machine, and a rename leaves no trace of the old name.
+    """
+    from labops.verbs.home_log import log_home
+
+    return rows.show_log(session, log_home(_folder(session), path, most=most))
 
 
 @home.command("trash")
@@ -213,7 +231,7 @@ def trash(session: Session, path: str) -> int:
     """List what was replaced or deleted, the youngest first."""
     from labops.verbs.home_restore import list_trash
 
-    return show.show_trash(session, list_trash(_folder(session), path))
+    return rows.show_trash(session, list_trash(_folder(session), path))
 
 
 @home.command("restore")
@@ -232,4 +250,9 @@ def restore(session: Session, path: str, at: str | None, to: str, dry_run: bool)
 
     when = None if at is None else parse_time(at)
     done = restore_home(_folder(session), path, at=when, to=to, dry_run=dry_run)
-    return show.show_restored(session, done, dry_run=dry_run)
+    return rows.show_restored(session, done, dry_run=dry_run)
+
+
+for _command in (home_objects.get, home_objects.put, home_objects.cat, home_objects.rm, home_objects.mv):
+    home.add_command(_command)
+home.add_command(home_objects.share)

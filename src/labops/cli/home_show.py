@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sys
-import time
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
@@ -14,8 +13,6 @@ if TYPE_CHECKING:
     from labops.errors import LabError
     from labops.home.report import HomeReport
     from labops.planning.home import Step
-    from labops.verbs.home_look import HomeRow
-    from labops.verbs.home_restore import Old, Restored
 
 _MOST = 100
 _WORDS = {
@@ -75,13 +72,14 @@ def report_document(report: HomeReport) -> dict[str, object]:
         "steps": steps,
         "kept": report.plan.kept,
         "conflicts": [{"path": one.step.path, "kept_as": one.kept_as or None} for one in report.conflicts],
-        "failed": [_error_document(path, error) for path, error in report.errors],
+        "failed": [error_document(path, error) for path, error in report.errors],
         "left_alone": [{"path": path, "reason": why} for path, why in report.odd],
         "ignored": list(report.ignored),
     }
 
 
-def _error_document(path: str, error: LabError | None) -> dict[str, object]:
+def error_document(path: str, error: LabError | None) -> dict[str, object]:
+    """One failed item in `--json`."""
     assert error is not None
     return {"path": path, "code": error.code, "message": error.message, "hint": error.hint}
 
@@ -163,66 +161,3 @@ def _show_errors(session: Session, report: HomeReport) -> None:
     lines += [f"hint: {hint}" for hint in hints if hint]
     text = printable("\n".join(lines), sys.stderr)
     print(f"{paint('ERROR', 'red', sys.stderr)}: {text}", file=sys.stderr)
-
-
-def show_rows(session: Session, rows: list[HomeRow], *, with_size: bool) -> int:
-    """A listing; with sizes, the sum at the end."""
-    if session.is_json:
-        session.show_json(
-            [
-                {"path": row.path, "size_bytes": row.size, "is_folder": row.is_folder}
-                | ({"modified": row.modified} if row.modified else {})
-                | ({"files": row.files} if row.is_folder else {})
-                for row in rows
-            ]
-        )
-        return 0
-    for row in rows:
-        session.say(f"{human_size(row.size):>10}  {row.path}" if with_size else row.path)
-    if with_size:
-        number = sum(row.files for row in rows)
-        session.say(f"{human_size(sum(row.size for row in rows)):>10}  {files(number, 'in all')}")
-    return 0
-
-
-def _when(seconds: float) -> str:
-    return time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(seconds)) if seconds else "?"
-
-
-def _old_document(old: Old) -> dict[str, object]:
-    return {
-        "path": old.path,
-        "ended": old.ended,
-        "size_bytes": old.size,
-        "where": old.where,
-        "machine": old.machine or None,
-    }
-
-
-def show_trash(session: Session, found: list[Old]) -> int:
-    """Older contents, the youngest first."""
-    if session.is_json:
-        session.show_json([_old_document(old) for old in found])
-        return 0
-    for old in found[: None if session.verbosity else _MOST]:
-        by = f"  by {old.machine}" if old.machine else ""
-        session.say(f"{_when(old.ended)}  {human_size(old.size):>10}  {old.path}  ({old.where}{by})")
-    if not found:
-        session.say("the trash is empty")
-    elif len(found) > _MOST and not session.verbosity:
-        session.say(f"… and {len(found) - _MOST:,} more (-v names them all)")
-    return 0
-
-
-def show_restored(session: Session, done: Restored, *, dry_run: bool) -> int:
-    """What came back."""
-    if session.is_json:
-        failed = [_error_document(path, error) for path, error in done.failed]
-        session.show_json({"dry_run": dry_run, "restored": [_old_document(old) for old in done.rows], "failed": failed})
-        return done.exit_code
-    for old in done.rows:
-        session.say(f"{old.path}  as it was until {_when(old.ended)}")
-    session.say(files(len(done.rows), "to restore" if dry_run else "restored; `lab home sync` carries them on"))
-    for path, error in done.failed:
-        session.warn(f"'{path}': {error.message}")
-    return done.exit_code

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import re
-import time
 from collections.abc import Callable, Mapping
 from typing import NamedTuple
 
@@ -13,6 +12,7 @@ from labops.drivers import fs
 from labops.drivers.lock import FOREVER, WAIT_SECONDS, Holder, RepositoryLock
 from labops.errors import Conflict, InvalidInput, NotFound
 from labops.formats.basefile import Base, parse_base, render_base
+from labops.home.stamps import machine_name, new_stamp
 from labops.model import RemoteSettings
 from labops.places.home import Home, open_home
 from labops.places.local import PRIVATE, LocalFolder
@@ -102,20 +102,8 @@ class HomeFolder:
             write_link(self.root, self.link)
 
     def new_stamp(self) -> str:
-        """Where this run's trash goes: `2026-04-01/093000123-laptop-1f2e3d`, to the millisecond (UTC)."""
+        """Where this run's trash goes, and what its objects are marked with."""
         return new_stamp(self.machine)
-
-
-def new_stamp(machine: str) -> str:
-    """A run's name: `2026-04-01/093000123-laptop-1f2e3d`, to the millisecond (UTC)."""
-    nanoseconds = time.time_ns()
-    now = time.strftime("%Y-%m-%d/%H%M%S", time.gmtime(nanoseconds // 10**9))
-    return f"{now}{nanoseconds // 10**6 % 1000:03d}-{machine}-{os.urandom(3).hex()}"
-
-
-def machine_name() -> str:
-    """This computer's name, fit for a file name."""
-    return re.sub(r"[^A-Za-z0-9]+", "-", os.uname().nodename.partition(".")[0]).strip("-").lower() or "machine"
 
 
 def parse_home_url(text: str, start: str = ".") -> str:

@@ -7,7 +7,8 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import Final, NamedTuple
 
 from labops.errors import InvalidInput, NotFound
-from labops.home import HomeFolder, machine_name, new_stamp, parse_home_url
+from labops.home import HomeFolder, parse_home_url
+from labops.home.stamps import machine_name, new_stamp
 from labops.model import RelPath, RemoteSettings, parse_relpath
 from labops.places.home import TRASH, Home, open_home
 from labops.places.local import PRIVATE
@@ -46,13 +47,18 @@ def find_spot(
     start: str = ".",
     waits: bool = False,
     on_wait: Callable[[str], None] = lambda _: None,
+    near: Spot | None = None,
 ) -> Spot:
     """What `name` means at `start`: a key of the home that the folder is linked to, or the address of anything.
+
+    A key is one of the same home as `near`, another spot of this command.
 
     An address inside that home is one of its keys. Any other address belongs to the home whose trash lies above it,
     or else to the first folder of the bucket, which is the member's own.
     """
     if "://" not in name and not name.startswith("/"):
+        if near is not None and near.folder is not None:
+            return near._replace(path=name.removeprefix("./"))
         folder = HomeFolder.find(start, waits=waits, on_wait=on_wait)
         return Spot(folder.home, name.removeprefix("./"), folder)
     try:
@@ -116,9 +122,17 @@ def inside(home: Home, spot: Spot) -> Spot:
 def require_writable(path: str) -> RelPath:
     """`path` as a name that every machine can hold and that is not labops' own.
 
-    Raises `InvalidInput`: `bad-path` for what is no path, `private-name` for what is below `.lab` or `.trash`.
+    Raises `InvalidInput`: `unsafe-path` for what is no path, `private-name` for what is below `.lab` or `.trash`.
     """
-    parsed = parse_relpath(path)
+    try:
+        parsed = parse_relpath(path)
+    except InvalidInput:
+        raise InvalidInput(
+            f"'{path}' is no name for a file that every machine can hold",
+            code="unsafe-path",
+            hint="a name without '//', '.', '..' and control characters",
+            path=path,
+        ) from None
     parts = parsed.split("/")
     if PRIVATE in parts or parts[0] == TRASH.rstrip("/"):
         raise InvalidInput(
@@ -149,3 +163,18 @@ def _above(path: str) -> Iterator[str]:
 def is_folder(home: Home, path: str) -> bool:
     """True when something lies below `path`."""
     return any(page for page in home.below(path.rstrip("/") + "/"))
+
+
+def join(folder: str, name: str) -> str:
+    """`name` below `folder`; either may be empty, and the folder may end with `/`."""
+    folder = folder.rstrip("/")
+    return f"{folder}/{name}" if folder and name else folder or name
+
+
+def default_key(spot: Spot, path: str) -> Spot:
+    """Where the file `path` of this machine goes when nobody says: its place in the linked folder, or else its name."""
+    full = os.path.join(os.path.realpath(os.path.dirname(path.rstrip("/")) or "."), os.path.basename(path.rstrip("/")))
+    root = spot.folder.root if spot.folder else ""
+    if root and full.startswith(f"{root}/"):
+        return spot._replace(path=full[len(root) + 1 :])
+    return spot._replace(path=os.path.basename(full))

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
-from typing import Final, NamedTuple
+from typing import TYPE_CHECKING, Final, NamedTuple, cast
 
 from labops.drivers.s3.bucket import Bucket
 from labops.drivers.s3.signing import presign
 from labops.errors import InvalidInput, Unsupported
+
+if TYPE_CHECKING:
+    from obstore.store import AzureStore, GCSStore
 
 LONGEST: Final = 7 * 24 * 3600
 """Seconds that Signature Version 4 allows; GCS and Azure (with an account key) allow no more either."""
@@ -33,7 +36,9 @@ def sign_address(bucket: Bucket, key: str, seconds: int, now: datetime | None = 
         import obstore
 
         with bucket.translated("s3:GetObject"):
-            return Address(obstore.sign(bucket.store, "GET", key, timedelta(seconds=seconds)))
+            return Address(
+                obstore.sign(cast("GCSStore | AzureStore", bucket.store), "GET", key, timedelta(seconds=seconds))
+            )
     if settings.keys is None or settings.customer_headers:
         why = "was encrypted with a key of your own" if settings.customer_headers else "is read without any key"
         raise Unsupported(

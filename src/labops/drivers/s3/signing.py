@@ -81,7 +81,9 @@ def presign(method: str, host: str, path: str, keys: Keys, region: str, now: dat
     query = quote_query(pairs)
     request = "\n".join((method, path, query, f"host:{host}\n", "host", UNSIGNED))
     text = "\n".join(("AWS4-HMAC-SHA256", stamp, scope, hashlib.sha256(request.encode()).hexdigest()))
-    return f"{query}&X-Amz-Signature={hmac.new(_day_key(keys.secret, scope), text.encode(), hashlib.sha256).hexdigest()}"
+    return (
+        f"{query}&X-Amz-Signature={hmac.new(_day_key(keys.secret, scope), text.encode(), hashlib.sha256).hexdigest()}"
+    )
 
 
 def _day_key(secret: str, scope: str) -> bytes:

@@ -90,6 +90,8 @@ class FolderStore:
     def read(self, key: str, write: Callable[[bytes | memoryview], None]) -> int:
         """A symbolic link's bytes are its target, as in a bucket."""
         path = self._path(key)
+        if self.look(key) is None:
+            raise NotFound(f"there is no file '{path}'", code="no-such-object", hint="lab home ls", path=key)
         size = 0
         with fs.translating(path):
             if os.path.islink(path):

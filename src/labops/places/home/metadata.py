@@ -20,7 +20,7 @@ _RUN = re.compile(r"\d{4}-\d{2}-\d{2}/\d{9}-[A-Za-z0-9-]{1,100}")
 
 
 def to_metadata(facts: Facts, run: str = "") -> dict[str, str]:
-    """`mtime` in seconds with nine digits, `mode` in octal where it says more than the default, `lab-symlink`, `lab-run`."""
+    """`mtime` in seconds with nine digits, `mode` in octal where it is not the default, `lab-symlink`, `lab-run`."""
     found = {RUN: run} if run else {}
     if facts.mtime_ns:
         seconds, rest = divmod(facts.mtime_ns, 10**9)

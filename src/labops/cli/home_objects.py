@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 
 from labops.cli import options
+from labops.cli.home_link import bytes_of, store_options
 from labops.cli.session import Command, Session, is_terminal, json_option, pass_session
 
 if TYPE_CHECKING:
@@ -16,10 +17,7 @@ if TYPE_CHECKING:
 
 F = TypeVar("F", bound=Callable[..., Any])
 
-store_options = click.option(
-    "-o", "--option", "pairs", multiple=True, metavar="NAME=VALUE",
-    help="An option of the store, for an address: profile, region, endpointurl …",
-)  # fmt: skip
+_limit = click.option("--limit", metavar="RATE", help="Bytes per second at most, this time: 500k, 10MB.")
 _recursive = click.option("-r", "-R", "--recursive", is_flag=True, help="A folder, with everything below it.")
 
 
@@ -36,17 +34,23 @@ def spots_of(session: Session, names: Sequence[str], pairs: tuple[str, ...]) -> 
     return spots
 
 
+def _slow_down(spot: Spot, limit: str | None) -> None:
+    if limit is not None:
+        spot.home.pace.rate = bytes_of(limit)
+
+
 @click.command("get", cls=Command)
 @click.argument("key", metavar="KEY")
 @click.argument("path", default="", type=click.Path(), metavar="[PATH]")
 @_recursive
 @click.option("-f", "--force", is_flag=True, help="Replace what is there.")
+@_limit
 @store_options
 @options.jobs
 @options.dry_run
 @json_option
 @pass_session
-def get(session: Session, key: str, path: str, pairs: tuple[str, ...], /, **chosen: Any) -> int:
+def get(session: Session, key: str, path: str, pairs: tuple[str, ...], limit: str | None, /, **chosen: Any) -> int:
     """Fetch a file of the home, or a folder (-r, or a / at its end).
 
     KEY is relative to the home of the linked folder, or an address such as s3://BUCKET/MEMBER/FILE. PATH is where it
@@ -56,6 +60,7 @@ def get(session: Session, key: str, path: str, pairs: tuple[str, ...], /, **chos
     from labops.verbs.home_get import get_objects
 
     (spot,) = spots_of(session, [key], pairs)
+    _slow_down(spot, limit)
     with session.progress() as on_event:
         report = get_objects(spot, path, on_event=on_event, **chosen)
     return show.show_objects(session, report)
@@ -65,12 +70,13 @@ def get(session: Session, key: str, path: str, pairs: tuple[str, ...], /, **chos
 @click.argument("path", type=click.Path(), metavar="PATH")
 @click.argument("key", default="", metavar="[KEY]")
 @_recursive
+@_limit
 @store_options
 @options.jobs
 @options.dry_run
 @json_option
 @pass_session
-def put(session: Session, path: str, key: str, pairs: tuple[str, ...], /, **chosen: Any) -> int:
+def put(session: Session, path: str, key: str, pairs: tuple[str, ...], limit: str | None, /, **chosen: Any) -> int:
     """Store a file in the home, or a folder (-r, or a / at its end).
 
     KEY is its name there: when it is left out the place it has in the linked folder, or else its own name. What is
@@ -83,6 +89,7 @@ def put(session: Session, path: str, key: str, pairs: tuple[str, ...], /, **chos
     (spot,) = spots_of(session, [key], pairs)
     if not key:
         spot = default_key(spot, path)
+    _slow_down(spot, limit)
     with session.progress() as on_event:
         report = put_objects(path, spot, on_event=on_event, **chosen)
     return show.show_objects(session, report)

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from labops.verbs.home_look import HomeRow
     from labops.verbs.home_restore import Old, Restored
     from labops.verbs.home_share import Shared
+    from labops.verbs.home_trash import Emptied
 
 _MOST = 100
 
@@ -176,3 +177,24 @@ def show_log(session: Session, changes: list[Change]) -> int:
     if not changes:
         session.say("nothing is known to have changed")
     return 0
+
+
+def show_emptied(session: Session, done: Emptied) -> int:
+    """How much is gone for good."""
+    if session.is_json:
+        session.show_json(
+            {
+                "dry_run": done.is_dry,
+                "files": done.old.files,
+                "size_bytes": done.old.size,
+                "failed": [error_document(path, error) for path, error in done.failed],
+            }
+        )
+        return done.exit_code
+    size = human_size(done.old.size)
+    session.say(files(done.old.files, f"({size}) " + ("to delete for good" if done.is_dry else "deleted for good")))
+    if done.keeps_versions:
+        session.say("the bucket keeps versions of its own; its lifecycle rules say for how long")
+    for path, error in done.failed:
+        session.warn(f"'{path}': {error.message}")
+    return done.exit_code

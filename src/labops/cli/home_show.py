@@ -11,6 +11,7 @@ from labops.cli.words import files, human_size, join
 
 if TYPE_CHECKING:
     from labops.errors import LabError
+    from labops.home import Link
     from labops.home.report import HomeReport
     from labops.planning.home import Step
 
@@ -27,15 +28,36 @@ _WORDS = {
 _WIDTH = 8
 
 
-def show_link(session: Session, root: str, url: str, *, is_new: bool) -> int:
-    """The link of a folder."""
+def show_link(session: Session, root: str, link: Link, *, is_new: bool) -> int:
+    """The link of a folder, with what was set beside it."""
     if session.is_json:
-        session.show_json({"root": root, "url": url, "is_new": is_new})
+        numbers = {"limit": link.limit, "max_size": link.max_size, "keep_trash": link.keep_trash}
+        session.show_json(
+            {"root": root, "url": link.url, "is_new": is_new, "default_rules": link.has_default_rules} | numbers
+        )
         return 0
-    session.say(f"{root} ↔ {url}")
+    session.say(f"{root} ↔ {link.url}")
+    for line in _settings(link, is_all=bool(session.verbosity)):
+        session.say(line)
     if is_new:
         session.say("linked; `lab home status` shows what a sync would do, `lab home sync` does it")
     return 0
+
+
+def _settings(link: Link, *, is_all: bool) -> Iterator[str]:
+    if link.limit is not None:
+        yield f"at most {human_size(link.limit)} per second"
+    if link.max_size is not None:
+        yield f"files above {human_size(link.max_size)} are left alone"
+    if link.keep_trash is not None:
+        yield f"the trash is kept for {link.keep_trash / 86400:g} days"
+    if not link.has_default_rules:
+        yield "without the default rules: caches and .git/ are synced too, unless .labignore names them"
+    elif is_all:
+        from labops.home.rules import ENDINGS, FILES, FOLDERS
+
+        names = [f"{name}/" for name in sorted(FOLDERS)] + sorted(FILES) + [f"*{ending}" for ending in ENDINGS]
+        yield f"left out by default: {' '.join(names)}"
 
 
 def destructive(report: HomeReport) -> bool:

@@ -20,6 +20,8 @@ from labops.places.local import PRIVATE, LocalFolder
 SETTINGS = f"{PRIVATE}/home.json"
 _BASE = f"{PRIVATE}/base"
 _LIMIT = 1 << 20
+NUMBERS = ("limit", "max_size", "keep_trash")
+"""Settings of a link that are numbers."""
 _URL = re.compile(r"(?:s3|gs|azure)://.+")
 
 
@@ -31,6 +33,18 @@ class Link(NamedTuple):
     has_default_rules: bool = True
     conditions: frozenset[str] | None = None
     """What the store was seen to refuse when it should; None while nobody asked."""
+    limit: int | None = None
+    """Bytes per second, in both directions together."""
+    max_size: int | None = None
+    """Bytes; larger files are left alone on both sides."""
+    keep_trash: int | None = None
+    """Seconds after which what is in the trash is deleted for good; None keeps it."""
+
+
+def with_numbers(link: Link, numbers: Mapping[str, int | None]) -> Link:
+    """`link` with those of its `NUMBERS` that are given."""
+    limit, max_size, keep_trash = (numbers.get(name, getattr(link, name)) for name in NUMBERS)
+    return link._replace(limit=limit, max_size=max_size, keep_trash=keep_trash)
 
 
 class HomeFolder:
@@ -51,6 +65,7 @@ class HomeFolder:
         self.link = link
         self.local = LocalFolder(root)
         self.home = home or open_home(RemoteSettings("home", link.url, link.options), conditions=link.conditions)
+        self.home.pace.rate = link.limit
         self.machine = machine or machine_name()
         self._waits = waits
         self._on_wait = on_wait
@@ -130,6 +145,7 @@ def read_link(root: str) -> Link:
             {str(name): str(value) for name, value in found.get("options", {}).items()},
             bool(found.get("default_rules", True)),
             None if conditions is None else frozenset(map(str, conditions)),
+            *(None if found.get(name) is None else int(found[name]) for name in NUMBERS),
         )
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         if isinstance(error, InvalidInput):
@@ -146,6 +162,7 @@ def write_link(root: str, link: Link) -> None:
     """Replace the link of the folder `root`."""
     document: dict[str, object] = {"url": link.url, "options": dict(link.options)}
     document["default_rules"] = link.has_default_rules
+    document |= {name: getattr(link, name) for name in NUMBERS if getattr(link, name) is not None}
     if link.conditions is not None:
         document["conditions"] = sorted(link.conditions)
     fs.make_folder(f"{root}/{PRIVATE}")

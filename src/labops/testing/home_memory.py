@@ -112,6 +112,9 @@ class MemoryStore:
         """None."""
         return iter(())
 
+    def sweep(self, prefix: str, before: float) -> None:
+        """Nothing is ever half-done."""
+
     def finish(self) -> None:
         """Nothing to wait for."""
 
@@ -206,6 +209,9 @@ class FaultyStore:
     def versions(self, prefix: str) -> Iterator[Version]:
         """None."""
         return self._store.versions(prefix)
+
+    def sweep(self, prefix: str, before: float) -> None:
+        """Nothing is ever half-done."""
 
     def finish(self) -> None:
         """Nothing to wait for."""

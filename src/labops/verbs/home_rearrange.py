@@ -27,19 +27,8 @@ def remove_objects(
     All are looked up before the first one goes. `confirm` sees what would go; False is `Conflict`
     (`not-confirmed`).
     """
-    planned: dict[tuple[int, str], tuple[Spot, Stored]] = {}
-    for spot in spots:
-        if not spot.path.strip("/."):
-            raise InvalidInput(
-                "that is the whole home", code="whole-home", hint="name what may go: lab home ls shows it"
-            )
-        if spot.path.endswith("/") and not recursive:
-            raise InvalidInput(
-                f"'{spot.path}' is a folder in the home", code="is-a-folder", hint=f"lab home rm -r '{spot.path}'"
-            )
-        for row in find_objects(spot, recursive=recursive, command="lab home rm"):
-            planned[id(spot.home), row.key] = (spot, row)
-    rows = [Row(row.key, "", row.size) for _, row in planned.values()]
+    planned = _to_remove(spots, recursive=recursive)
+    rows = [Row(row.key, "", row.size) for _, row in planned]
     linked = any(spot.folder is not None for spot in spots)
     report = ObjectsReport("rm", tuple(rows), is_dry=True, is_linked=linked)
     if dry_run:
@@ -47,7 +36,7 @@ def remove_objects(
     if not confirm(report):
         raise Conflict("nothing was deleted", code="not-confirmed", hint="lab home rm --dry-run shows what would go")
     stamps = {id(spot.home): spot.new_stamp() for spot in spots}
-    todo = list(zip(rows, planned.values(), strict=True))
+    todo = list(zip(rows, planned, strict=True))
 
     def one(item: tuple[Row, tuple[Spot, Stored]]) -> Row:
         row, (spot, stored) = item
@@ -60,6 +49,23 @@ def remove_objects(
         finish(spots)
     done = tuple(ended(item[0], value) for item, value in zip(todo, values, strict=True))
     return ObjectsReport("rm", done, is_linked=linked)
+
+
+def _to_remove(spots: Sequence[Spot], *, recursive: bool) -> list[tuple[Spot, Stored]]:
+    """Every object that the spots name, once."""
+    planned: dict[tuple[int, str], tuple[Spot, Stored]] = {}
+    for spot in spots:
+        if not spot.path.strip("/."):
+            raise InvalidInput(
+                "that is the whole home", code="whole-home", hint="name what may go: lab home ls shows it"
+            )
+        if spot.path.endswith("/") and not recursive:
+            raise InvalidInput(
+                f"'{spot.path}' is a folder in the home", code="is-a-folder", hint=f"lab home rm -r '{spot.path}'"
+            )
+        for row in find_objects(spot, recursive=recursive, command="lab home rm"):
+            planned[id(spot.home), row.key] = (spot, row)
+    return list(planned.values())
 
 
 def move_objects(source: Spot, target: Spot, *, dry_run: bool = False, on_event: OnEvent = ignore) -> ObjectsReport:

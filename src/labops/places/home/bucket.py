@@ -11,7 +11,7 @@ from datetime import datetime
 from typing import Final
 
 from labops.drivers.hands import each_ready
-from labops.drivers.s3 import Bucket, DatedRow, copy, plain, sign_address, storing
+from labops.drivers.s3 import Bucket, DatedRow, copy, plain, sign_address, stale, storing
 from labops.places.home.metadata import from_metadata, stored_md5, stored_run, to_metadata
 from labops.places.home.words import ABSENT, CREATE, MATCH, Address, Got, Source, Stored, Version
 
@@ -173,6 +173,12 @@ class BucketStore:
                 last_key, last_began = row.key, began
                 if not row.is_deletion:
                     yield Version(row.key, row.size, began, ended, row.version)
+
+    def sweep(self, prefix: str, before: float) -> None:
+        """Uploads in parts, of which the store would keep and charge for the parts."""
+        for one in list(stale.unfinished(self._bucket, prefix)):
+            if 0 < one.began < before:
+                stale.abort(self._bucket, one)
 
     def finish(self) -> None:
         """Nothing to wait for: a store answers when the object is safe."""

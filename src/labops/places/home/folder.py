@@ -12,11 +12,13 @@ from datetime import UTC, datetime
 from typing import Final
 
 from labops.drivers import fs
-from labops.errors import NotFound, Unsupported
+from labops.drivers.pace import Pace
+from labops.errors import LabError, NotFound, Unsupported
 from labops.places.home.words import ABSENT, ALL_CONDITIONS, Address, Facts, Got, Source, Stored, Version, changed_there
 from labops.planning.home import name_clash
 
 _LOCK: Final = ".trash/.lock"
+_BENCH: Final = ".trash/.tmp"
 
 
 class FolderStore:
@@ -30,8 +32,9 @@ class FolderStore:
     keeps_versions = False
     conditions = ALL_CONDITIONS
 
-    def __init__(self, root: str) -> None:
+    def __init__(self, root: str, pace: Pace | None = None) -> None:
         self._root = root
+        self._pace = pace or Pace()
         self._numbers = itertools.count()
         self._token = os.urandom(6).hex()
         self._fresh: list[str] = []
@@ -83,7 +86,7 @@ class FolderStore:
                 data = os.fsencode(os.readlink(path))
                 fs.write_new(target, data)
                 return Got(len(data), _mark(st), hashlib.md5(data).hexdigest(), _facts(path, st), st.st_mtime)
-        copied = fs.copy_hashing(path, target, mode=0o644)
+        copied = fs.copy_hashing(path, target, mode=0o644, on_bytes=self._pace.take)
         mark = f"{copied.fingerprint.size:x}-{copied.fingerprint.mtime_ns:x}-{copied.fingerprint.ino:x}"
         return Got(copied.fingerprint.size, mark, copied.oid, _facts(path, st), st.st_mtime)
 
@@ -100,6 +103,7 @@ class FolderStore:
                 return len(data)
             with open(path, "rb", buffering=0) as file:
                 while data := file.read(fs.CHUNK):
+                    self._pace.take(len(data))
                     write(data)
                     size += len(data)
         return size
@@ -143,7 +147,7 @@ class FolderStore:
             fs.write_new(temporary, source.content)
             digest: str = hashlib.md5(source.content).hexdigest()
         else:
-            copied = fs.copy_hashing(source.content, temporary, mode=0o666)
+            copied = fs.copy_hashing(source.content, temporary, mode=0o666, on_bytes=self._pace.take)
             digest = copied.oid
             if copied.fingerprint.size != source.size:
                 raise fs.changed_while_read(source.content)
@@ -214,6 +218,14 @@ class FolderStore:
         """None: a folder keeps no versions."""
         return iter(())
 
+    def sweep(self, prefix: str, before: float) -> None:  # noqa: ARG002
+        """Temporary files of killed processes."""
+        folder = self._path(_BENCH)
+        for name in fs.names_in(folder):
+            with contextlib.suppress(LabError, FileNotFoundError):
+                if os.lstat(f"{folder}/{name}").st_mtime < before:
+                    fs.remove(f"{folder}/{name}")
+
     def finish(self) -> None:
         """Make the new names durable."""
         fresh, self._fresh = self._fresh, []
@@ -252,7 +264,7 @@ class FolderStore:
             fs.make_folder(self._root)
 
     def _temporary(self) -> str:
-        folder = self._path(".trash/.tmp")
+        folder = self._path(_BENCH)
         fs.make_folder(folder)
         return f"{folder}/{self._token}-{next(self._numbers)}"
 

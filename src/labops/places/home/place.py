@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import Final, NamedTuple
 
 from labops.agreement import There
+from labops.drivers.pace import Pace
 from labops.errors import Conflict, NotFound
 from labops.places.home.words import (
     ABSENT,
@@ -49,8 +50,9 @@ class Home:
     written. Where the store cannot refuse by itself the mark is looked at just before.
     """
 
-    def __init__(self, url: str, store: Store, prefix: str = "") -> None:
-        """`prefix` is empty or ends with `/`."""
+    def __init__(self, url: str, store: Store, prefix: str = "", pace: Pace | None = None) -> None:
+        """`prefix` is empty or ends with `/`. `pace` is that of the store: its rate limits the bytes that travel."""
+        self.pace = pace or Pace()
         self.url = url
         self.store = store
         self._prefix = prefix
@@ -176,6 +178,10 @@ class Home:
         """Delete these for good."""
         for one in buried:
             self.store.delete(self._prefix + one.key, None)
+
+    def sweep(self, before: float) -> None:
+        """Forget half-done uploads that were begun before this time: their processes were killed."""
+        self.store.sweep(self._prefix, before)
 
     def finish(self) -> None:
         """Wait until everything written so far is safe."""

@@ -162,6 +162,10 @@ class Store(Protocol):
         """Older contents, where the store `keeps_versions`; none otherwise."""
         ...
 
+    def sweep(self, prefix: str, before: float) -> None:
+        """Forget half-done uploads below `prefix` that were begun before this time (seconds since 1970)."""
+        ...
+
     def finish(self) -> None:
         """Wait until everything stored so far would survive a power cut."""
         ...

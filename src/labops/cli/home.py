@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from labops.cli import home_link, home_look, home_objects, options
+from labops.cli import home_link, home_look, home_objects, home_watch, options
 from labops.cli import home_show as show
 from labops.cli.home_link import bytes_of, folder_here
 from labops.cli.session import Family, Session, is_terminal, json_option, pass_session
@@ -139,5 +139,6 @@ def pull(session: Session, /, **chosen: Any) -> int:
 for _command in (
     home_link.link, home_link.clone, home_look.ls, home_look.log, home_look.trash, home_look.restore,
     home_objects.get, home_objects.put, home_objects.cat, home_objects.rm, home_objects.mv, home_objects.share,
+    home_watch.watch,
 ):  # fmt: skip
     home.add_command(_command)

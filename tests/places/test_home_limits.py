@@ -243,3 +243,56 @@ def test_the_log_of_a_bucket_with_versions_names_machines(on_ministack: Any, tmp
     for folder in folders.values():
         folder.home.close()
     assert {(one.what, one.machine, one.size) for one in found} == {("changed", "cloud", 2), ("new", "laptop", 1)}
+
+
+# -- Azure ----------------------------------------------------------------------------------------------
+
+
+def test_azure_signs_links_and_keeps_the_limit(on_azurite: Any, tmp_path: Path) -> None:
+    """Its own signature, checked by the emulator; a large file is sent and fetched in pieces."""
+    home = open_home(on_azurite.settings)
+    home.pace.rate = 8_000_000
+    counted = Counted(home.pace)
+    (tmp_path / "f").write_bytes(os.urandom(9 << 20))
+    home.put("f b.bin", Source(str(tmp_path / "f"), 9 << 20, Facts()), None, STAMP)
+    sent, counted.bytes = counted.bytes, 0
+    home.get("f b.bin", str(tmp_path / "g"))
+
+    assert sent == counted.bytes == 9 << 20
+    assert (tmp_path / "g").read_bytes() == (tmp_path / "f").read_bytes()
+    shared = share_object(Spot(home, "f b.bin"), 3600)
+    with urllib.request.urlopen(shared.url, timeout=30) as answer:
+        assert answer.read() == (tmp_path / "f").read_bytes()
+    home.sweep(4e9)
+    home.close()
+
+
+def test_three_machines_share_an_azure_home(on_azurite: Any, tmp_path: Path) -> None:
+    """A sync up, one down, a change, a deletion: the whole way round, with links and modes."""
+    settings = on_azurite.settings
+
+    def machine(name: str) -> HomeFolder:
+        (tmp_path / name).mkdir(exist_ok=True)
+        link = Link(settings.url, settings.options)
+        write_link(str(tmp_path / name), link)
+        return HomeFolder(str(tmp_path / name), link, machine=name)
+
+    one, two = machine("one"), machine("two")
+    for name in ("a", "d/b", "c"):
+        (tmp_path / "one" / name).parent.mkdir(exist_ok=True)
+        (tmp_path / "one" / name).write_text(name)
+    (tmp_path / "one/link").symlink_to("a")
+    (tmp_path / "one/c").chmod(0o755)
+    assert sync_home(one).exit_code == sync_home(two).exit_code == 0
+    (tmp_path / "two/a").write_text("changed")
+    (tmp_path / "two/d/b").unlink()
+    assert sync_home(two).exit_code == sync_home(one).exit_code == 0
+
+    assert (tmp_path / "one/a").read_text() == "changed"
+    assert not (tmp_path / "one/d").exists()
+    assert (tmp_path / "two/link").readlink() == Path("a")
+    assert (tmp_path / "two/c").stat().st_mode & 0o111
+    assert {old.path for old in one.home.list_trash()} == {"a", "d/b"}
+    for folder in (one, two):
+        assert sync_home(folder).plan.is_idle
+        folder.home.close()

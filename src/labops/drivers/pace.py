@@ -67,10 +67,9 @@ class PacedFile(io.FileIO):
             return data or b""
         found = bytearray()
         while len(found) < size:
-            want = min(size - len(found), self._pace.piece)
-            self._pace.take(want)
-            data = super().read(want)
+            data = super().read(min(size - len(found), self._pace.piece))
             if not data:
                 break
+            self._pace.take(len(data))
             found += data
         return bytes(found)

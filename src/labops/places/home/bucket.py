@@ -35,6 +35,8 @@ class BucketStore:
         self._bucket = bucket
         self._prefix = prefix
         self._conditions = conditions
+        self._is_azure = bucket.settings.kind == "azure"
+        """There names of metadata are words of a programming language, without hyphens."""
         self._keeps: bool | None = None
         self._lock = threading.Lock()
 
@@ -123,11 +125,14 @@ class BucketStore:
         return None if found is None else self._got(found, "")
 
     def _got(self, found: plain.Found, digest: str) -> Got:
+        meta = found.meta
+        if self._is_azure:
+            meta = {name.replace("_", "-"): value for name, value in meta.items()}
         if not digest:
-            digest = stored_md5(found.meta)
+            digest = stored_md5(meta)
             if not digest and self._bucket.is_s3 and _MD5.fullmatch(found.etag):
                 digest = found.etag
-        return Got(found.size, found.etag, digest, from_metadata(found.meta), found.modified, stored_run(found.meta))
+        return Got(found.size, found.etag, digest, from_metadata(meta), found.modified, stored_run(meta))
 
     def read(self, key: str, write: Callable[[bytes | memoryview], None]) -> int:
         """One streamed request."""
@@ -146,6 +151,8 @@ class BucketStore:
         """One request, or parts for a large file."""
         settled = storing.Settled(source.size, source.check)
         meta = to_metadata(source.facts, source.run)
+        if self._is_azure:
+            meta = {name.replace("-", "_"): value for name, value in meta.items()}
         etag, digest = storing.store(self._bucket, key, source.content, settled, meta, condition, journal)
         return Got(source.size, etag, digest, source.facts)
 

@@ -50,7 +50,7 @@ def _slow_down(spot: Spot, limit: str | None) -> None:
 @options.dry_run
 @json_option
 @pass_session
-def get(session: Session, key: str, path: str, pairs: tuple[str, ...], limit: str | None, /, **chosen: Any) -> int:
+def get(session: Session, /, key: str, path: str, pairs: tuple[str, ...], limit: str | None, **chosen: Any) -> int:
     """Fetch a file of the home, or a folder (-r, or a / at its end).
 
     KEY is relative to the home of the linked folder, or an address such as s3://BUCKET/MEMBER/FILE. PATH is where it
@@ -76,7 +76,7 @@ def get(session: Session, key: str, path: str, pairs: tuple[str, ...], limit: st
 @options.dry_run
 @json_option
 @pass_session
-def put(session: Session, path: str, key: str, pairs: tuple[str, ...], limit: str | None, /, **chosen: Any) -> int:
+def put(session: Session, /, path: str, key: str, pairs: tuple[str, ...], limit: str | None, **chosen: Any) -> int:
     """Store a file in the home, or a folder (-r, or a / at its end).
 
     KEY is its name there: when it is left out the place it has in the linked folder, or else its own name. What is

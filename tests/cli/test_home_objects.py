@@ -149,7 +149,7 @@ def test_the_trash_is_emptied_only_of_what_is_old(lab: Lab, here: Path) -> None:
 def test_settings_of_a_link_are_shown_and_changed(lab: Lab, here: Path) -> None:
     lab("home", "link", "--limit", "10MB", "--max-size", "2GiB", "--keep-trash", "30d")
     text = lab("home", "link", "-v").out
-    assert "at most 9.5 MiB per second" in text
+    assert "at most 10 MB per second" in text
     assert "above 2.0 GiB" in text
     assert "30 days" in text
     assert ".venv/" in text

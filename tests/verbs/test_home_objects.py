@@ -334,3 +334,19 @@ def test_a_folder_has_no_links_to_share(linked: Path, home: Path) -> None:
     with pytest.raises(InvalidInput) as folder:
         share_object(spot("d/"), 3600)
     assert folder.value.code == "is-a-folder"
+
+
+def test_the_trash_of_a_home_inside_stays_out(home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A folder that is itself a home is fetched and removed without what was deleted there."""
+    monkeypatch.chdir(tmp_path)
+    top = tmp_path / "server/me"
+    fill(home, "a", ".trash/2026-04-01/093000123-laptop-1f2e3d/old", ".trash/.lock")
+    (top / ".trash").mkdir()
+    get_objects(spot(f"{top}/p"), "copy", recursive=True)
+    with pytest.raises(InvalidInput):
+        remove_objects([spot(f"{top}/p/")], recursive=True)
+    remove_objects([Spot(spot(f"{top}/x").home, "p")], recursive=True)
+
+    assert {path.name for path in (tmp_path / "copy").rglob("*")} == {"a"}
+    assert (home / ".trash/2026-04-01/093000123-laptop-1f2e3d/old").exists()
+    assert not (home / "a").exists()

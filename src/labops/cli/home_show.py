@@ -46,7 +46,7 @@ def show_link(session: Session, root: str, link: Link, *, is_new: bool) -> int:
 
 def _settings(link: Link, *, is_all: bool) -> Iterator[str]:
     if link.limit is not None:
-        yield f"at most {human_size(link.limit)} per second"
+        yield f"at most {link.limit / 1e6:g} MB per second"
     if link.max_size is not None:
         yield f"files above {human_size(link.max_size)} are left alone"
     if link.keep_trash is not None:

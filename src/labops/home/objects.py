@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import re
 from collections.abc import Callable, Iterator, Sequence
 from typing import NamedTuple
 
@@ -12,6 +13,8 @@ from labops.home.acting import JOBS
 from labops.home.naming import Spot
 from labops.model import OnEvent
 from labops.places.home import Stored
+
+_TRASH = re.compile(r"(?:^|/)\.trash/(?:\d{4}-\d{2}-\d{2}/\d{9}-|\.)")
 
 
 class Row(NamedTuple):
@@ -55,7 +58,7 @@ def find_objects(spot: Spot, *, recursive: bool, command: str) -> list[Stored]:
     if found is not None:
         return [Stored(path, found.size, found.mark, found.digest)]
     wants_all = recursive or path.endswith("/") or not path
-    below = spot.home.below(path.rstrip("/") + "/" if path else "")
+    below = _live(spot.home.below(path.rstrip("/") + "/" if path else ""), path)
     rows = [row for page in below for row in page] if wants_all else next((list(page) for page in below if page), [])
     if rows and not wants_all:
         raise InvalidInput(
@@ -69,6 +72,13 @@ def find_objects(spot: Spot, *, recursive: bool, command: str) -> list[Stored]:
             path=path,
         )
     return sorted(rows)
+
+
+def _live(pages: Iterator[Sequence[Stored]], path: str) -> Iterator[list[Stored]]:
+    """Without the trash of homes below, which is theirs; unless it is just what was asked for."""
+    asks_trash = _TRASH.search(path + "/.") is not None
+    for page in pages:
+        yield [row for row in page if asks_trash or not _TRASH.search(row.key)]
 
 
 def finish(spots: Sequence[Spot]) -> None:

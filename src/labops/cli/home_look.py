@@ -17,13 +17,17 @@ _THIRTY_DAYS = 30 * 24 * 3600
 @click.argument("path", default="", metavar="[PATH]")
 @click.option("-R", "--recursive", is_flag=True, help="Every file below, not only the first level.")
 @click.option("--size", "with_size", is_flag=True, help="Sizes too, and the sum.")
+@click.option("--du", "by_size", is_flag=True, help="Sizes too, the largest first: what takes the room?")
 @json_option
 @pass_session
-def ls(session: Session, path: str, recursive: bool, with_size: bool) -> int:
+def ls(session: Session, path: str, recursive: bool, with_size: bool, by_size: bool) -> int:
     """List the home, odd keys included."""
     from labops.verbs.home_look import list_home
 
-    return rows.show_rows(session, list_home(folder_here(session), path, recursive=recursive), with_size=with_size)
+    found = list_home(folder_here(session), path, recursive=recursive)
+    if by_size:
+        found.sort(key=lambda row: (-row.size, row.path))
+    return rows.show_rows(session, found, with_size=with_size or by_size)
 
 
 @click.command("log", cls=Command)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from typing import NamedTuple
 
 from labops.home import HomeFolder
@@ -24,14 +25,14 @@ def list_home(folder: HomeFolder, path: str = "", *, recursive: bool = False) ->
     """
     inside = path.rstrip("/")
     rows: list[HomeRow] = []
+    if inside and (found := folder.home.look(inside)) is not None:
+        rows.append(HomeRow(inside, found.size, _iso(found.modified)))
     folders: dict[str, list[int]] = {}
-    for page in folder.home.list():
+    for page in folder.home.below(inside + "/" if inside else ""):
         for key, size, _, _, modified in page:
-            if inside and key != inside and not key.startswith(inside + "/"):
-                continue
-            rest = key[len(inside) + 1 :] if inside and key != inside else key
+            rest = key[len(inside) + 1 :] if inside else key
             name, slash, below = rest.partition("/")
-            if recursive or not slash or key == inside or (not below and not name):
+            if recursive or not slash or (not below and not name):
                 rows.append(HomeRow(key, size, modified))
                 continue
             total = folders.setdefault(key[: len(key) - len(rest)] + name + "/", [0, 0])
@@ -39,3 +40,7 @@ def list_home(folder: HomeFolder, path: str = "", *, recursive: bool = False) ->
             total[1] += 1
     rows += [HomeRow(name, size, "", True, files) for name, (size, files) in folders.items()]
     return sorted(rows)
+
+
+def _iso(seconds: float) -> str:
+    return datetime.fromtimestamp(seconds, UTC).isoformat() if seconds else ""

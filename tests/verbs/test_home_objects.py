@@ -350,3 +350,16 @@ def test_the_trash_of_a_home_inside_stays_out(home: Path, tmp_path: Path, monkey
     assert {path.name for path in (tmp_path / "copy").rglob("*")} == {"a"}
     assert (home / ".trash/2026-04-01/093000123-laptop-1f2e3d/old").exists()
     assert not (home / "a").exists()
+
+
+def test_half_a_download_is_never_taken_for_a_file(linked: Path, home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Killed between the bytes and the name: what is left lies where no sync looks."""
+    fill(home, "a")
+    monkeypatch.setattr("labops.drivers.fs.rename", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt))
+    monkeypatch.setattr("labops.drivers.fs.remove", lambda *_: None)
+    with pytest.raises(KeyboardInterrupt):
+        get_objects(spot("a"))
+    monkeypatch.undo()
+
+    assert [path.name for path in linked.iterdir()] == [".lab"]
+    assert os.listdir(linked / ".lab/tmp")

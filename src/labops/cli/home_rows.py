@@ -116,6 +116,8 @@ def show_objects(session: Session, report: ObjectsReport) -> int:
         names = report.left_out if session.verbosity else report.left_out[:3]
         more = f" and {len(report.left_out) - len(names)} more" if len(names) < len(report.left_out) else ""
         session.say(f"left out by the rules: {', '.join(names)}{more}")
+    if report.url and (report.verb == "rm" or any(row.note == "replaced" for row in fine)):
+        session.say(f"what was there lies below {report.url}/.trash/, or in the bucket's versions")
     if report.is_linked and report.verb in {"rm", "mv"} and moved and not report.is_dry:
         session.say("the folder here is as it was; `lab home sync` carries this to it")
     for row in report.failed:

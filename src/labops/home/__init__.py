@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import re
@@ -20,6 +21,7 @@ from labops.places.local import PRIVATE, LocalFolder
 SETTINGS = f"{PRIVATE}/home.json"
 _BASE = f"{PRIVATE}/base"
 _LIMIT = 1 << 20
+_RESUMED_FROM = 64 << 20
 NUMBERS = ("limit", "max_size", "keep_trash")
 """Settings of a link that are numbers."""
 _URL = re.compile(r"(?:s3|gs|azure)://.+")
@@ -115,6 +117,14 @@ class HomeFolder:
         if self.link.conditions != found:
             self.link = self.link._replace(conditions=found)
             write_link(self.root, self.link)
+
+    def journal(self, direction: str, path: str, size: int) -> str | None:
+        """Where a large transfer (`up` or `down`) keeps what it needs to go on after a kill; None for a small one."""
+        if size < _RESUMED_FROM:
+            return None
+        folder = f"{self.root}/{PRIVATE}/parts"
+        fs.make_folder(folder)
+        return f"{folder}/{direction}-{hashlib.md5(path.encode()).hexdigest()}"
 
     def new_stamp(self) -> str:
         """Where this run's trash goes, and what its objects are marked with."""

@@ -6,7 +6,6 @@ the trash, and gives the new content its name last. So a run may be killed anywh
 
 from __future__ import annotations
 
-import hashlib
 import time
 from collections.abc import Callable, Iterable, Sequence
 from typing import Final
@@ -30,7 +29,6 @@ JOBS: Final = 32
 _BATCH_FILES: Final = 2000
 _BATCH_BYTES: Final = 1 << 30
 """Downloads that are made durable together, before any of them gets its name."""
-_RESUMED_FROM: Final = 64 << 20
 
 
 class Acting:
@@ -141,17 +139,11 @@ class Acting:
             self._rows[step.path] = row_of(here, step.here.digest, mark, self._clock)
             self._rows[step.source] = None
             return Ended(step)
-        got = self._home.put(step.path, source, step.there, self._stamp, self._journal("up", step.path, source.size))
+        got = self._home.put(
+            step.path, source, step.there, self._stamp, self._folder.journal("up", step.path, source.size)
+        )
         self._rows[step.path] = row_of(here, got.digest, got.mark, self._clock)
         return Ended(step)
-
-    def _journal(self, direction: str, path: str, size: int) -> str | None:
-        """Where a large transfer keeps what it needs to go on after a kill."""
-        if size < _RESUMED_FROM:
-            return None
-        folder = f"{self._folder.root}/.lab/parts"
-        fs.make_folder(folder)
-        return f"{folder}/{direction}-{hashlib.md5(path.encode()).hexdigest()}"
 
     # -- down -------------------------------------------------------------------------------------------
 
@@ -182,7 +174,7 @@ class Acting:
     def _fetch(self, step: Step) -> tuple[str, Got]:
         """The object's bytes under a temporary name."""
         temporary = self._local.temporary()
-        partial = self._journal("down", step.path, step.size)
+        partial = self._folder.journal("down", step.path, step.size)
         return temporary, fetch(self._home, step.path, step.there, temporary, partial)
 
     def _make_durable(self, fetched: Iterable[tuple[str, Got]]) -> None:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 from collections.abc import Callable, Iterator, Mapping
 from typing import Final, NamedTuple
 
-from labops.errors import InvalidInput, NotFound
+from labops.errors import AccessDenied, InvalidInput, NotFound
 from labops.home import HomeFolder, parse_home_url
 from labops.home.stamps import machine_name, new_stamp
 from labops.model import RelPath, RemoteSettings, parse_relpath
@@ -81,8 +82,9 @@ def _of_address(address: str, options: Mapping[str, str]) -> Spot:
     for depth in range(len(folders), 1, -1):
         inside = "/".join(folders[:depth])
         home = _open(f"{top}/{inside}", options)
-        if any(True for _ in home.list_trash()):
-            return Spot(home, key[len(inside) + 1 :])
+        with contextlib.suppress(AccessDenied):  # a right to read one folder of somebody else's
+            if any(True for _ in home.list_trash()):
+                return Spot(home, key[len(inside) + 1 :])
         home.close()
     if folders and folders[0]:
         return Spot(_open(f"{top}/{folders[0]}", options), key[len(folders[0]) + 1 :])

@@ -36,6 +36,8 @@ class ObjectsReport(NamedTuple):
     is_dry: bool = False
     is_linked: bool = False
     left_out: tuple[str, ...] = ()
+    url: str = ""
+    """The home that was written to, where no folder here is linked to it: its trash is found by its address alone."""
 
     @property
     def failed(self) -> tuple[Row, ...]:

@@ -103,9 +103,13 @@ class _Getting:
                 path=target,
             )
         fs.make_folder(os.path.dirname(target))
-        temporary = f"{target}.{os.urandom(4).hex()}.lab-part"
+        temporary, partial = f"{target}.{os.urandom(4).hex()}.part", None
+        if self._folder is not None:
+            partial = self._folder.journal("down", row.path, row.size)
+            if self._is_inside:  # where no sync takes it for a file
+                temporary = self._folder.local.temporary()
         try:
-            dress(temporary, fetch(self._home, row.path, there, temporary))
+            dress(temporary, fetch(self._home, row.path, there, temporary, partial))
             if not os.path.islink(temporary):
                 fs.sync(os.path.dirname(target), [temporary])
             if is_there and self._is_inside and self._folder is not None:

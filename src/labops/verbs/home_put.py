@@ -44,14 +44,15 @@ def put_objects(
         done = each(rows, putting.one, "upload", jobs, on_event)
         finish([spot])
     linked = spot.folder is not None
-    return ObjectsReport("put", done, is_linked=linked, left_out=putting.left_out)
+    url = "" if linked else spot.home.url
+    return ObjectsReport("put", done, is_linked=linked, left_out=putting.left_out, url=url)
 
 
 class _Putting:
     """Uploads of one file or folder. `rows` are planned: from a path below `source`, to a key."""
 
     def __init__(self, source: str, spot: Spot, is_folder_here: bool) -> None:
-        self._home, self._stamp = spot.home, spot.new_stamp()
+        self._home, self._folder, self._stamp = spot.home, spot.folder, spot.new_stamp()
         self.left_out: tuple[str, ...] = ()
         self._theirs: dict[str, There] = {}
         self._clashes: dict[str, LabError] = {}
@@ -100,5 +101,6 @@ class _Putting:
             digest = self._local.digest(row.path, here).digest
             if digest == there.digest:
                 return row._replace(note="already")
-        self._home.put(row.target, source, there, self._stamp)
+        journal = self._folder.journal("up", row.target, source.size) if self._folder else None
+        self._home.put(row.target, source, there, self._stamp, journal)
         return row._replace(note="replaced" if there else "")

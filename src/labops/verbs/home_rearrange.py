@@ -48,7 +48,7 @@ def remove_objects(
         values = transfer.each(todo, one, phase="delete", jobs=JOBS, on_event=on_event)
         finish(spots)
     done = tuple(ended(item[0], value) for item, value in zip(todo, values, strict=True))
-    return ObjectsReport("rm", done, is_linked=linked)
+    return ObjectsReport("rm", done, is_linked=linked, url="" if linked else spots[0].home.url)
 
 
 def _to_remove(spots: Sequence[Spot], *, recursive: bool) -> list[tuple[Spot, Stored]]:

@@ -36,6 +36,16 @@ def test_a_file_goes_there_and_back(lab: Lab, here: Path) -> None:
     assert (here / "server/me/d/a.txt").read_text() == "hello"
 
 
+def test_an_address_is_listed_from_anywhere(lab: Lab, here: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """To see what there is to clone."""
+    (here / "server/me/d").mkdir(parents=True)
+    (here / "server/me/d/x").write_text("1")
+    monkeypatch.chdir(here)
+    assert lab("home", "ls", f"{here}/server/me").out == "d/\n"
+    assert lab("home", "ls", "-R", f"{here}/server/me/").out == "d/x\n"
+    assert lab("home", "ls").code == 10
+
+
 def test_cat_writes_bytes_and_nothing_else(lab: Lab, here: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (here / "server/me").mkdir()
     data = bytes(range(256))

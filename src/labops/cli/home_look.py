@@ -6,7 +6,8 @@ import click
 
 from labops.cli import home_rows as rows
 from labops.cli import options
-from labops.cli.home_link import folder_here
+from labops.cli.home_link import folder_here, store_options
+from labops.cli.home_objects import spots_of
 from labops.cli.session import Command, Session, is_terminal, json_option, pass_session
 from labops.errors import InvalidInput
 
@@ -18,13 +19,15 @@ _THIRTY_DAYS = 30 * 24 * 3600
 @click.option("-R", "--recursive", is_flag=True, help="Every file below, not only the first level.")
 @click.option("--size", "with_size", is_flag=True, help="Sizes too, and the sum.")
 @click.option("--du", "by_size", is_flag=True, help="Sizes too, the largest first: what takes the room?")
+@store_options
 @json_option
 @pass_session
-def ls(session: Session, path: str, recursive: bool, with_size: bool, by_size: bool) -> int:
-    """List the home, odd keys included."""
+def ls(session: Session, path: str, recursive: bool, with_size: bool, by_size: bool, pairs: tuple[str, ...]) -> int:
+    """List the home, or a folder of it, odd keys included; or an address such as s3://BUCKET/MEMBER."""
     from labops.verbs.home_look import list_home
 
-    found = list_home(folder_here(session), path, recursive=recursive)
+    (spot,) = spots_of(session, [path], pairs)
+    found = list_home(spot, spot.path, recursive=recursive)
     if by_size:
         found.sort(key=lambda row: (-row.size, row.path))
     return rows.show_rows(session, found, with_size=with_size or by_size)

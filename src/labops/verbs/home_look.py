@@ -3,9 +3,18 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
-from labops.home import HomeFolder
+from labops.places.home import Home
+
+
+class Place(Protocol):
+    """A linked folder, or whatever else has a home."""
+
+    @property
+    def home(self) -> Home:
+        """The home."""
+        ...
 
 
 class HomeRow(NamedTuple):
@@ -18,17 +27,17 @@ class HomeRow(NamedTuple):
     files: int = 1
 
 
-def list_home(folder: HomeFolder, path: str = "", *, recursive: bool = False) -> list[HomeRow]:
+def list_home(place: Place, path: str = "", *, recursive: bool = False) -> list[HomeRow]:
     """The objects at or below `path` (a name or a folder), sorted; folders summed up unless `recursive`.
 
     Keys are shown as they are: `a//b` lies below the folder `a/`, in the folder with an empty name.
     """
     inside = path.rstrip("/")
     rows: list[HomeRow] = []
-    if inside and (found := folder.home.look(inside)) is not None:
+    if inside and (found := place.home.look(inside)) is not None:
         rows.append(HomeRow(inside, found.size, _iso(found.modified)))
     folders: dict[str, list[int]] = {}
-    for page in folder.home.below(inside + "/" if inside else ""):
+    for page in place.home.below(inside + "/" if inside else ""):
         for key, size, _, _, modified in page:
             rest = key[len(inside) + 1 :] if inside else key
             name, slash, below = rest.partition("/")

@@ -34,7 +34,7 @@ def get_objects(
     is_one = len(found) == 1 and found[0].key == spot.path
     place = _destination(spot, target, is_one=is_one)
     cut = len(spot.path.rstrip("/")) + 1 if spot.path else 0
-    getting = _Getting(spot, place if not is_one else os.path.dirname(place) or ".", force=force)
+    getting = _Getting(spot, os.path.dirname(place) or "." if is_one else place, None if is_one else cut, force=force)
     rows = [Row(row.key, place if is_one else os.path.join(place, row.key[cut:]), row.size) for row in found]
     theirs = {row.key: There(row.size, row.mark, row.digest) for row in found}
     if dry_run:
@@ -63,9 +63,10 @@ def _destination(spot: Spot, target: str, *, is_one: bool) -> str:
 
 
 class _Getting:
-    """Downloads that come below `top`."""
+    """Downloads that come below `top`; of a folder, under the path that follows the first `cut` letters of a key."""
 
-    def __init__(self, spot: Spot, top: str, *, force: bool) -> None:
+    def __init__(self, spot: Spot, top: str, cut: int | None, *, force: bool) -> None:
+        self._cut = cut
         self._home, self._folder, self._force = spot.home, spot.folder, force
         self._top = os.path.abspath(top)
         full = os.path.realpath(top)
@@ -85,8 +86,8 @@ class _Getting:
     def one(self, row: Row, there: There) -> Row:
         """Fetch beside the place, then give the file its name."""
         target = os.path.abspath(row.target)
-        inside_top = os.path.relpath(target, self._top)
-        parse_relpath(row.path if row.path.endswith(inside_top) else inside_top)
+        if self._cut is not None:
+            parse_relpath(row.path[self._cut :])
         link = fs.link_parents(target, self._top)
         if link is not None:
             raise InvalidInput(

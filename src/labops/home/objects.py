@@ -56,7 +56,7 @@ def find_objects(spot: Spot, *, recursive: bool, command: str) -> list[Stored]:
     `InvalidInput` (`is-a-folder`) for a folder without that, `NotFound` (`no-such-object`) for nothing.
     """
     path = spot.path
-    found = None if not path or (path.endswith("/") and recursive) else spot.home.look(path)
+    found = None if not path or path.endswith("/") else spot.home.look(path)
     if found is not None:
         return [Stored(path, found.size, found.mark, found.digest)]
     wants_all = recursive or path.endswith("/") or not path
@@ -81,6 +81,11 @@ def _live(pages: Iterator[Sequence[Stored]], path: str) -> Iterator[list[Stored]
     asks_trash = _TRASH.search(path + "/.") is not None
     for page in pages:
         yield [row for row in page if asks_trash or not _TRASH.search(row.key)]
+
+
+def is_marker(row: Stored) -> bool:
+    """True for the empty object by which consoles show a folder: no file, and no mistake."""
+    return row.key.endswith("/") and not row.size
 
 
 def finish(spots: Sequence[Spot]) -> None:

@@ -11,7 +11,7 @@ from labops.drivers import fs
 from labops.errors import Conflict, InvalidInput, NotFound
 from labops.home.carrying import dress, fetch
 from labops.home.naming import Spot
-from labops.home.objects import ObjectsReport, Row, each, find_objects
+from labops.home.objects import ObjectsReport, Row, each, find_objects, is_marker
 from labops.model import OnEvent, ignore, parse_relpath
 
 
@@ -31,6 +31,7 @@ def get_objects(
     is a failed row (`destination-exists`) without `force`; with it, inside a linked folder, it goes into the trash.
     """
     found = find_objects(spot, recursive=recursive, command="lab home get")
+    found = [row for row in found if not is_marker(row)]
     is_one = len(found) == 1 and found[0].key == spot.path
     place = _destination(spot, target, is_one=is_one)
     cut = len(spot.path.rstrip("/")) + 1 if spot.path else 0

@@ -99,7 +99,7 @@ def move_objects(source: Spot, target: Spot, *, dry_run: bool = False, on_event:
         return ObjectsReport("mv", tuple(rows), is_dry=True, is_linked=linked)
 
     def one(row: Row) -> Row:
-        require_writable(row.target)
+        require_writable(row.target.removesuffix("/"))
         if home.look(row.target) is not None:
             raise _taken(row.target)
         home.move(row.path, row.target, theirs[row.path])

@@ -101,3 +101,6 @@ def test_sizes_are_summed(lab: Lab, here: Path) -> None:
         ["12", "B", "3", "files", "in", "all"],
     ]
     assert lab("home", "ls", "-R", "d").out.split() == ["d/a", "d/b"]
+    assert [line.split()[2] for line in lab("home", "ls", "--du").out.splitlines()[:2]] == ["d/", "c"]
+    assert lab("home", "ls", "d/a").out == "d/a\n"
+    assert lab("home", "ls", "nothing").out == ""

@@ -127,3 +127,15 @@ def open_rclone() -> Iterator[Server]:
 @pytest.fixture
 def on_open_rclone(open_rclone: Server) -> Iterator[S3Backing]:
     yield from backing_on(open_rclone)
+
+
+@pytest.fixture(scope="session")
+def azurite() -> Iterator[Server]:
+    yield from _running(servers.azurite)
+
+
+@pytest.fixture
+def on_azurite(azurite: Server) -> Any:
+    from tests.places.azure import AzureBacking
+
+    return AzureBacking(azurite)

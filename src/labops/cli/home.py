@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
+from labops.cli import home_link, home_look, home_objects, home_watch, options
 from labops.cli import home_show as show
-from labops.cli import options
+from labops.cli.home_link import bytes_of, folder_here
 from labops.cli.session import Family, Session, is_terminal, json_option, pass_session
 
 if TYPE_CHECKING:
-    from labops.home import HomeFolder
     from labops.home.report import HomeReport
     from labops.planning.home import Mode
 
@@ -28,13 +28,6 @@ def home() -> None:
     """
 
 
-_store_options = click.option(
-    "-o", "--option", "pairs", multiple=True, metavar="NAME=VALUE",
-    help="An option of the store, as of a dataset remote: profile, region, endpointurl …",
-)  # fmt: skip
-_no_rules = click.option(
-    "--no-default-rules", is_flag=True, help="Sync .git, .venv, caches and the like too; .labignore still counts."
-)
 _include = click.option(
     "--include", multiple=True, metavar="PATTERN", help="Only files that match (as in .gitignore); may be repeated."
 )
@@ -46,81 +39,31 @@ _max_delete = click.option(
     help="Allow this many deletions on one side (default: 100, or 30 % of the files).",
 )  # fmt: skip
 _allow_empty = click.option("--allow-empty", is_flag=True, help="Go on though one side has become empty.")
+_limit = click.option("--limit", metavar="RATE", help="Bytes per second at most, this time: 500k, 10MB.")
+_max_size = click.option("--max-size", metavar="SIZE", help="Leave larger files alone, this time: 500MB, 2GiB.")
 _yes = click.option("-y", "--yes", is_flag=True, help="Do not ask before the first deletion or replacement.")
 
 
 def _filters(function: F) -> F:
-    return _include(_exclude(function))
+    return _include(_exclude(_max_size(function)))
 
 
 def _guards(function: F) -> F:
-    return _max_delete(_allow_empty(_yes(options.jobs(options.dry_run(_filters(function))))))
-
-
-def _folder(session: Session) -> HomeFolder:
-    from labops.home import HomeFolder
-
-    return HomeFolder.find(".", waits=session.waits_for_lock, on_wait=session.warn)
-
-
-@home.command("link")
-@click.argument("url", required=False, metavar="[URL]")
-@_store_options
-@_no_rules
-@click.option("-f", "--force", is_flag=True, help="Tie a folder to another home than before.")
-@json_option
-@pass_session
-def link(session: Session, url: str | None, pairs: tuple[str, ...], no_default_rules: bool, force: bool) -> int:
-    """Link this folder to a home.
-
-    URL is s3://BUCKET/MEMBER/PROJECT, gs://…, azure://… or a folder such as /srv/lab/home/MEMBER/PROJECT. Without
-    URL the present link is shown.
-    """
-    from labops.verbs.home_link import link_home, parse_options
-
-    if url is None:
-        folder = _folder(session)
-        return show.show_link(session, folder.root, folder.link.url, is_new=False)
-    done = link_home(".", url, parse_options(pairs), has_default_rules=not no_default_rules, force=force)
-    return show.show_link(session, done.root, done.url, is_new=done.is_new)
-
-
-@home.command("clone")
-@click.argument("url", metavar="URL")
-@click.argument("target", required=False, type=click.Path(), metavar="[DIR]")
-@_store_options
-@_no_rules
-@options.jobs
-@json_option
-@pass_session
-def clone(
-    session: Session, url: str, target: str | None, pairs: tuple[str, ...], no_default_rules: bool, jobs: int | None
-) -> int:
-    """Make a new folder and fill it from a home."""
-    from labops.home import HomeFolder, read_link
-    from labops.planning.home import Mode
-    from labops.verbs.home_link import clone_home, parse_options
-    from labops.verbs.home_sync import SyncOptions, sync_home
-
-    done = clone_home(url, target or "", parse_options(pairs), has_default_rules=not no_default_rules)
-    folder = HomeFolder(done.root, read_link(done.root))
-    with session.progress() as on_event:
-        report = sync_home(folder, Mode.PULL, SyncOptions(jobs=jobs), on_event=on_event)
-    return show.show_report(session, report)
+    return _max_delete(_allow_empty(_yes(_limit(options.jobs(options.dry_run(_filters(function)))))))
 
 
 @home.command("status")
 @_filters
 @json_option
 @pass_session
-def status(session: Session, include: tuple[str, ...], exclude: tuple[str, ...]) -> int:
+def status(session: Session, include: tuple[str, ...], exclude: tuple[str, ...], max_size: str | None) -> int:
     """Show what `sync` would do; -v adds what is left out."""
     from labops.planning.home import Mode
     from labops.verbs.home_sync import SyncOptions, sync_home
 
-    chosen = SyncOptions(include=include, exclude=exclude)
+    chosen = SyncOptions(include=include, exclude=exclude, max_size=bytes_of(max_size) if max_size else None)
     with session.progress() as on_event:
-        report = sync_home(_folder(session), Mode.SYNC, chosen, dry_run=True, on_event=on_event)
+        report = sync_home(folder_here(session), Mode.SYNC, chosen, dry_run=True, on_event=on_event)
     return show.show_report(session, report)
 
 
@@ -128,9 +71,10 @@ def _run(session: Session, mode: Mode, *, dry_run: bool, yes: bool, jobs: int | 
     from labops.verbs.home_sync import SyncOptions, sync_home
 
     chosen["allows_empty"] = chosen.pop("allow_empty")
+    chosen |= {name: bytes_of(chosen[name]) for name in ("limit", "max_size") if chosen[name] is not None}
     with session.progress() as on_event:
         report = sync_home(
-            _folder(session),
+            folder_here(session),
             mode,
             SyncOptions(jobs=jobs, **chosen),
             dry_run=dry_run,
@@ -192,44 +136,9 @@ def pull(session: Session, /, **chosen: Any) -> int:
     return _run(session, Mode.PULL, **chosen)
 
 
-@home.command("ls")
-@click.argument("path", default="", metavar="[PATH]")
-@click.option("-R", "--recursive", is_flag=True, help="Every file below, not only the first level.")
-@click.option("--size", "with_size", is_flag=True, help="Sizes too, and the sum.")
-@json_option
-@pass_session
-def ls(session: Session, path: str, recursive: bool, with_size: bool) -> int:
-    """List the home, odd keys included."""
-    from labops.verbs.home_look import list_home
-
-    return show.show_rows(session, list_home(_folder(session), path, recursive=recursive), with_size=with_size)
-
-
-@home.command("trash")
-@click.argument("path", default="", metavar="[PATH]")
-@json_option
-@pass_session
-def trash(session: Session, path: str) -> int:
-    """List what was replaced or deleted, the youngest first."""
-    from labops.verbs.home_restore import list_trash
-
-    return show.show_trash(session, list_trash(_folder(session), path))
-
-
-@home.command("restore")
-@click.argument("path", metavar="PATH")
-@click.option("--at", metavar="TIME", help="The content it had then: 2026-04-01, or '2026-04-01 09:30'.")
-@click.option("--to", default="", type=click.Path(), metavar="PATH", help="Put it there instead.")
-@options.dry_run
-@json_option
-@pass_session
-def restore(session: Session, path: str, at: str | None, to: str, dry_run: bool) -> int:
-    """Bring back what was replaced or deleted: a file, or everything below a folder.
-
-    It comes into the folder here; what is there now goes into the trash, and the next sync carries it on.
-    """
-    from labops.verbs.home_restore import parse_time, restore_home
-
-    when = None if at is None else parse_time(at)
-    done = restore_home(_folder(session), path, at=when, to=to, dry_run=dry_run)
-    return show.show_restored(session, done, dry_run=dry_run)
+for _command in (
+    home_link.link, home_link.clone, home_look.ls, home_look.log, home_look.trash, home_look.restore,
+    home_objects.get, home_objects.put, home_objects.cat, home_objects.rm, home_objects.mv, home_objects.share,
+    home_watch.watch,
+):  # fmt: skip
+    home.add_command(_command)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sys
-import time
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
@@ -12,10 +11,9 @@ from labops.cli.words import files, human_size, join
 
 if TYPE_CHECKING:
     from labops.errors import LabError
+    from labops.home import Link
     from labops.home.report import HomeReport
     from labops.planning.home import Step
-    from labops.verbs.home_look import HomeRow
-    from labops.verbs.home_restore import Old, Restored
 
 _MOST = 100
 _WORDS = {
@@ -30,15 +28,36 @@ _WORDS = {
 _WIDTH = 8
 
 
-def show_link(session: Session, root: str, url: str, *, is_new: bool) -> int:
-    """The link of a folder."""
+def show_link(session: Session, root: str, link: Link, *, is_new: bool) -> int:
+    """The link of a folder, with what was set beside it."""
     if session.is_json:
-        session.show_json({"root": root, "url": url, "is_new": is_new})
+        numbers = {"limit": link.limit, "max_size": link.max_size, "keep_trash": link.keep_trash}
+        session.show_json(
+            {"root": root, "url": link.url, "is_new": is_new, "default_rules": link.has_default_rules} | numbers
+        )
         return 0
-    session.say(f"{root} ↔ {url}")
+    session.say(f"{root} ↔ {link.url}")
+    for line in _settings(link, is_all=bool(session.verbosity)):
+        session.say(line)
     if is_new:
         session.say("linked; `lab home status` shows what a sync would do, `lab home sync` does it")
     return 0
+
+
+def _settings(link: Link, *, is_all: bool) -> Iterator[str]:
+    if link.limit is not None:
+        yield f"at most {link.limit / 1e6:g} MB per second"
+    if link.max_size is not None:
+        yield f"files above {human_size(link.max_size)} are left alone"
+    if link.keep_trash is not None:
+        yield f"the trash is kept for {link.keep_trash / 86400:g} days"
+    if not link.has_default_rules:
+        yield "without the default rules: caches and .git/ are synced too, unless .labignore names them"
+    elif is_all:
+        from labops.home.rules import ENDINGS, FILES, FOLDERS
+
+        names = [f"{name}/" for name in sorted(FOLDERS)] + sorted(FILES) + [f"*{ending}" for ending in ENDINGS]
+        yield f"left out by default: {' '.join(names)}"
 
 
 def destructive(report: HomeReport) -> bool:
@@ -75,13 +94,14 @@ def report_document(report: HomeReport) -> dict[str, object]:
         "steps": steps,
         "kept": report.plan.kept,
         "conflicts": [{"path": one.step.path, "kept_as": one.kept_as or None} for one in report.conflicts],
-        "failed": [_error_document(path, error) for path, error in report.errors],
+        "failed": [error_document(path, error) for path, error in report.errors],
         "left_alone": [{"path": path, "reason": why} for path, why in report.odd],
         "ignored": list(report.ignored),
     }
 
 
-def _error_document(path: str, error: LabError | None) -> dict[str, object]:
+def error_document(path: str, error: LabError | None) -> dict[str, object]:
+    """One failed item in `--json`."""
     assert error is not None
     return {"path": path, "code": error.code, "message": error.message, "hint": error.hint}
 
@@ -163,66 +183,3 @@ def _show_errors(session: Session, report: HomeReport) -> None:
     lines += [f"hint: {hint}" for hint in hints if hint]
     text = printable("\n".join(lines), sys.stderr)
     print(f"{paint('ERROR', 'red', sys.stderr)}: {text}", file=sys.stderr)
-
-
-def show_rows(session: Session, rows: list[HomeRow], *, with_size: bool) -> int:
-    """A listing; with sizes, the sum at the end."""
-    if session.is_json:
-        session.show_json(
-            [
-                {"path": row.path, "size_bytes": row.size, "is_folder": row.is_folder}
-                | ({"modified": row.modified} if row.modified else {})
-                | ({"files": row.files} if row.is_folder else {})
-                for row in rows
-            ]
-        )
-        return 0
-    for row in rows:
-        session.say(f"{human_size(row.size):>10}  {row.path}" if with_size else row.path)
-    if with_size:
-        number = sum(row.files for row in rows)
-        session.say(f"{human_size(sum(row.size for row in rows)):>10}  {files(number, 'in all')}")
-    return 0
-
-
-def _when(seconds: float) -> str:
-    return time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(seconds)) if seconds else "?"
-
-
-def _old_document(old: Old) -> dict[str, object]:
-    return {
-        "path": old.path,
-        "ended": old.ended,
-        "size_bytes": old.size,
-        "where": old.where,
-        "machine": old.machine or None,
-    }
-
-
-def show_trash(session: Session, found: list[Old]) -> int:
-    """Older contents, the youngest first."""
-    if session.is_json:
-        session.show_json([_old_document(old) for old in found])
-        return 0
-    for old in found[: None if session.verbosity else _MOST]:
-        by = f"  by {old.machine}" if old.machine else ""
-        session.say(f"{_when(old.ended)}  {human_size(old.size):>10}  {old.path}  ({old.where}{by})")
-    if not found:
-        session.say("the trash is empty")
-    elif len(found) > _MOST and not session.verbosity:
-        session.say(f"… and {len(found) - _MOST:,} more (-v names them all)")
-    return 0
-
-
-def show_restored(session: Session, done: Restored, *, dry_run: bool) -> int:
-    """What came back."""
-    if session.is_json:
-        failed = [_error_document(path, error) for path, error in done.failed]
-        session.show_json({"dry_run": dry_run, "restored": [_old_document(old) for old in done.rows], "failed": failed})
-        return done.exit_code
-    for old in done.rows:
-        session.say(f"{old.path}  as it was until {_when(old.ended)}")
-    session.say(files(len(done.rows), "to restore" if dry_run else "restored; `lab home sync` carries them on"))
-    for path, error in done.failed:
-        session.warn(f"'{path}': {error.message}")
-    return done.exit_code

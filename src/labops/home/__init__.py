@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import re
-import time
 from collections.abc import Callable, Mapping
 from typing import NamedTuple
 
@@ -13,6 +13,7 @@ from labops.drivers import fs
 from labops.drivers.lock import FOREVER, WAIT_SECONDS, Holder, RepositoryLock
 from labops.errors import Conflict, InvalidInput, NotFound
 from labops.formats.basefile import Base, parse_base, render_base
+from labops.home.stamps import machine_name, new_stamp
 from labops.model import RemoteSettings
 from labops.places.home import Home, open_home
 from labops.places.local import PRIVATE, LocalFolder
@@ -20,6 +21,9 @@ from labops.places.local import PRIVATE, LocalFolder
 SETTINGS = f"{PRIVATE}/home.json"
 _BASE = f"{PRIVATE}/base"
 _LIMIT = 1 << 20
+_RESUMED_FROM = 64 << 20
+NUMBERS = ("limit", "max_size", "keep_trash")
+"""Settings of a link that are numbers."""
 _URL = re.compile(r"(?:s3|gs|azure)://.+")
 
 
@@ -31,6 +35,18 @@ class Link(NamedTuple):
     has_default_rules: bool = True
     conditions: frozenset[str] | None = None
     """What the store was seen to refuse when it should; None while nobody asked."""
+    limit: int | None = None
+    """Bytes per second, in both directions together."""
+    max_size: int | None = None
+    """Bytes; larger files are left alone on both sides."""
+    keep_trash: int | None = None
+    """Seconds after which what is in the trash is deleted for good; None keeps it."""
+
+
+def with_numbers(link: Link, numbers: Mapping[str, int | None]) -> Link:
+    """`link` with those of its `NUMBERS` that are given."""
+    limit, max_size, keep_trash = (numbers.get(name, getattr(link, name)) for name in NUMBERS)
+    return link._replace(limit=limit, max_size=max_size, keep_trash=keep_trash)
 
 
 class HomeFolder:
@@ -51,6 +67,7 @@ class HomeFolder:
         self.link = link
         self.local = LocalFolder(root)
         self.home = home or open_home(RemoteSettings("home", link.url, link.options), conditions=link.conditions)
+        self.home.pace.rate = link.limit
         self.machine = machine or machine_name()
         self._waits = waits
         self._on_wait = on_wait
@@ -101,16 +118,17 @@ class HomeFolder:
             self.link = self.link._replace(conditions=found)
             write_link(self.root, self.link)
 
+    def journal(self, direction: str, path: str, size: int) -> str | None:
+        """Where a large transfer (`up` or `down`) keeps what it needs to go on after a kill; None for a small one."""
+        if size < _RESUMED_FROM:
+            return None
+        folder = f"{self.root}/{PRIVATE}/parts"
+        fs.make_folder(folder)
+        return f"{folder}/{direction}-{hashlib.md5(path.encode()).hexdigest()}"
+
     def new_stamp(self) -> str:
-        """Where this run's trash goes: `2026-04-01/093000123-laptop-1f2e3d`, to the millisecond (UTC)."""
-        nanoseconds = time.time_ns()
-        now = time.strftime("%Y-%m-%d/%H%M%S", time.gmtime(nanoseconds // 10**9))
-        return f"{now}{nanoseconds // 10**6 % 1000:03d}-{self.machine}-{os.urandom(3).hex()}"
-
-
-def machine_name() -> str:
-    """This computer's name, fit for a file name."""
-    return re.sub(r"[^A-Za-z0-9]+", "-", os.uname().nodename.partition(".")[0]).strip("-").lower() or "machine"
+        """Where this run's trash goes, and what its objects are marked with."""
+        return new_stamp(self.machine)
 
 
 def parse_home_url(text: str, start: str = ".") -> str:
@@ -137,6 +155,7 @@ def read_link(root: str) -> Link:
             {str(name): str(value) for name, value in found.get("options", {}).items()},
             bool(found.get("default_rules", True)),
             None if conditions is None else frozenset(map(str, conditions)),
+            *(None if found.get(name) is None else int(found[name]) for name in NUMBERS),
         )
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         if isinstance(error, InvalidInput):
@@ -153,6 +172,7 @@ def write_link(root: str, link: Link) -> None:
     """Replace the link of the folder `root`."""
     document: dict[str, object] = {"url": link.url, "options": dict(link.options)}
     document["default_rules"] = link.has_default_rules
+    document |= {name: getattr(link, name) for name in NUMBERS if getattr(link, name) is not None}
     if link.conditions is not None:
         document["conditions"] = sorted(link.conditions)
     fs.make_folder(f"{root}/{PRIVATE}")

@@ -6,23 +6,21 @@ the trash, and gives the new content its name last. So a run may be killed anywh
 
 from __future__ import annotations
 
-import hashlib
-import os
-import stat as stat_bits
 import time
 from collections.abc import Callable, Iterable, Sequence
 from typing import Final
 
 from labops import transfer
-from labops.agreement import Here, Known
+from labops.agreement import Known
 from labops.drivers import fs
-from labops.errors import Corrupt, LabError
+from labops.errors import LabError
 from labops.formats.basefile import Base
 from labops.home import HomeFolder
+from labops.home.carrying import dress, fetch, source_of
 from labops.home.looking import Sides
 from labops.home.report import Ended
 from labops.model import OnEvent, ignore
-from labops.places.home import Facts, Got, Source
+from labops.places.home import Got
 from labops.places.local import changed_here, row_of
 from labops.planning.home import Do, HomePlan, Mode, Step, conflict_name, find_clashes
 
@@ -31,7 +29,6 @@ JOBS: Final = 32
 _BATCH_FILES: Final = 2000
 _BATCH_BYTES: Final = 1 << 30
 """Downloads that are made durable together, before any of them gets its name."""
-_RESUMED_FROM: Final = 64 << 20
 
 
 class Acting:
@@ -132,7 +129,7 @@ class Acting:
         self._each(steps, self._upload_one, "upload", jobs=self._jobs)
 
     def _upload_one(self, step: Step) -> Ended:
-        here, source = self._source(step.path)
+        here, source = source_of(self._local, step.path)
         if step.do is Do.MOVE:
             assert step.there is not None
             assert step.here is not None
@@ -142,32 +139,11 @@ class Acting:
             self._rows[step.path] = row_of(here, step.here.digest, mark, self._clock)
             self._rows[step.source] = None
             return Ended(step)
-        got = self._home.put(step.path, source, step.there, self._stamp, self._journal("up", step.path, source.size))
+        got = self._home.put(
+            step.path, source, step.there, self._stamp, self._folder.journal("up", step.path, source.size)
+        )
         self._rows[step.path] = row_of(here, got.digest, got.mark, self._clock)
         return Ended(step)
-
-    def _source(self, path: str) -> tuple[Here, Source]:
-        """The file as it is now, ready to be read."""
-        now = self._local.look(path)
-        if now is None or not (now[0].is_link or stat_bits.S_ISREG(now[1])):
-            raise changed_here(path)
-        here, mode = now
-        if here.is_link:
-            with fs.translating(path):
-                target = os.readlink(self._local.full(path))
-            data = os.fsencode(target)
-            return here, Source(data, len(data), Facts(here.mtime_ns, False, target))
-        facts = Facts(here.mtime_ns, bool(mode & 0o100))
-        full = self._local.full(path)
-        return here, Source(full, here.size, facts, lambda: self._local.unchanged(path, here))
-
-    def _journal(self, direction: str, path: str, size: int) -> str | None:
-        """Where a large transfer keeps what it needs to go on after a kill."""
-        if size < _RESUMED_FROM:
-            return None
-        folder = f"{self._folder.root}/.lab/parts"
-        fs.make_folder(folder)
-        return f"{folder}/{direction}-{hashlib.md5(path.encode()).hexdigest()}"
 
     # -- down -------------------------------------------------------------------------------------------
 
@@ -176,11 +152,11 @@ class Acting:
         for batch in _batches(steps):
             fetched: dict[str, tuple[str, Got]] = {}
 
-            def fetch(step: Step, fetched: dict[str, tuple[str, Got]] = fetched) -> None:
+            def bring(step: Step, fetched: dict[str, tuple[str, Got]] = fetched) -> None:
                 fetched[step.path] = self._fetch(step)
 
             values = transfer.each(
-                batch, fetch, phase="download", jobs=self._jobs, size_of=lambda step: step.size, on_event=self._on_event
+                batch, bring, phase="download", jobs=self._jobs, size_of=lambda step: step.size, on_event=self._on_event
             )
             self._make_durable(fetched.values())
             for step, value in zip(batch, values, strict=True):
@@ -198,21 +174,8 @@ class Acting:
     def _fetch(self, step: Step) -> tuple[str, Got]:
         """The object's bytes under a temporary name."""
         temporary = self._local.temporary()
-        got = self._home.get(step.path, temporary, partial=self._journal("down", step.path, step.size))
-        there = step.there
-        if there is not None and there.digest and got.mark == there.mark and got.digest != there.digest:
-            # Some encrypting stores have etags that only look like an md5; damaged bytes are not so twice alike.
-            fs.remove(temporary)
-            again = self._home.get(step.path, temporary)
-            if again.digest != got.digest:
-                fs.remove(temporary)
-                raise Corrupt(
-                    f"'{step.path}' was damaged on its way here",
-                    code="corrupt-download",
-                    hint="run the command again; if it stays so, restore an older content: lab home restore",
-                    path=step.path,
-                )
-        return temporary, got
+        partial = self._folder.journal("down", step.path, step.size)
+        return temporary, fetch(self._home, step.path, step.there, temporary, partial)
 
     def _make_durable(self, fetched: Iterable[tuple[str, Got]]) -> None:
         paths = [path for path, _ in fetched]
@@ -244,7 +207,7 @@ class Acting:
         if now is None or now[0]._replace(ctime_ns=ours.ctime_ns)[:4] != ours[:4]:
             raise changed_here(step.path)
         self._place(step._replace(here=now[0]), temporary, got)
-        here, source = self._source(new_path)
+        here, source = source_of(self._local, new_path)
         stored = self._home.put(new_path, source, None, self._stamp)
         self._rows[new_path] = row_of(here, stored.digest, stored.mark, self._clock)
         return Ended(step, kept_as=new_path)
@@ -273,21 +236,6 @@ class Acting:
         self._local.remove_empty_folders(step.path)
         self._rows[step.path] = None
         return Ended(step)
-
-
-def dress(temporary: str, got: Got) -> None:
-    """Give the file its mode and time, or make it the symbolic link that it stands for."""
-    facts = got.facts
-    with fs.translating(temporary):
-        if facts.link is not None and hashlib.md5(os.fsencode(facts.link)).hexdigest() == got.digest:
-            os.unlink(temporary)
-            os.symlink(facts.link, temporary)
-        elif facts.is_executable:
-            mode = os.stat(temporary).st_mode
-            os.chmod(temporary, stat_bits.S_IMODE(mode) | ((mode & 0o444) >> 2))
-        mtime = facts.mtime_ns or int(got.modified * 10**9)
-        if mtime:
-            os.utime(temporary, ns=(mtime, mtime), follow_symlinks=False)
 
 
 _THERE: Final = frozenset({Do.UPLOAD, Do.MOVE, Do.DELETE_THERE, Do.CONFLICT})

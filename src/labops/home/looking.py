@@ -34,8 +34,18 @@ class Sides(NamedTuple):
     there_total: int
 
 
-def observe(folder: HomeFolder, rules: Rules, *, is_looking: bool = False, on_event: OnEvent = ignore) -> Sides:
-    """Scan and list at the same time, then read those contents that decide."""
+def observe(
+    folder: HomeFolder,
+    rules: Rules,
+    *,
+    max_size: int | None = None,
+    is_looking: bool = False,
+    on_event: OnEvent = ignore,
+) -> Sides:
+    """Scan and list at the same time, then read those contents that decide.
+
+    Files that are larger than `max_size` on either side are left alone on both.
+    """
     base = folder.load_base()
     listing = _Listing(folder, rules, sorted(base.rows), on_event)
     listing.start()
@@ -53,6 +63,8 @@ def observe(folder: HomeFolder, rules: Rules, *, is_looking: bool = False, on_ev
         known = {path: row for path, row in known.items() if is_in(path)}
         here = {path: row for path, row in here.items() if is_in(path)}
         there = {path: row for path, row in there.items() if is_in(path)}
+    if max_size is not None:
+        known = _without_large(max_size, known, here, there, odd)
     failed = _read(folder, known, here, there, on_event)
     for path, _ in failed:
         here.pop(path, None)
@@ -158,6 +170,25 @@ def _selection(rules: Rules, unknown: list[str]) -> Callable[[str], bool] | None
         return None
     wanted, starts = rules.is_wanted, tuple(unknown)
     return lambda path: wanted(path) and not path.startswith(starts) and not rules.is_ignored_path(path)
+
+
+def _without_large(
+    most: int,
+    known: Mapping[str, Known],
+    here: dict[str, Here],
+    there: dict[str, There],
+    odd: list[tuple[str, str]],
+) -> Mapping[str, Known]:
+    """Take the large files out of all three sides: nothing is decided about them."""
+    large = {path for path, row in here.items() if row.size > most}
+    large |= {path for path, row in there.items() if row.size > most}
+    if not large:
+        return known
+    odd += [(path, f"it is larger than {most:,} bytes, the most that is synced") for path in sorted(large)]
+    for path in large:
+        here.pop(path, None)
+        there.pop(path, None)
+    return {path: row for path, row in known.items() if path not in large}
 
 
 def _read(

@@ -75,6 +75,6 @@ def parse_duration(text: str) -> int:
     match = _DURATION.fullmatch(text.strip())
     if match is None:
         raise InvalidInput(
-            f"'{text}' is not a length of time", code="bad-duration", hint="write it as in: --grace 14d (or 36h, 2w, 0)"
+            f"'{text}' is not a length of time", code="bad-duration", hint="write it as in 14d, 36h, 2w or 0"
         )
     return int(match[1]) * _UNITS[match[2] or "d"]

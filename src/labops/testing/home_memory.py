@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 
 from labops.errors import NotFound
-from labops.places.home.words import ABSENT, ALL_CONDITIONS, Facts, Got, Source, Stored, Version, changed_there
+from labops.places.home.words import ABSENT, ALL_CONDITIONS, Address, Facts, Got, Source, Stored, Version, changed_there
 
 
 @dataclass
@@ -40,7 +40,7 @@ class MemoryStore:
             ]
         yield rows
 
-    def look(self, key: str) -> Got | None:
+    def look(self, key: str, version: str = "") -> Got | None:
         """HEAD."""
         self.log.append("head")
         with self.lock:
@@ -57,6 +57,20 @@ class MemoryStore:
         with open(target, "xb") as file:
             file.write(found[0])
         return Got(len(found[0]), _md5(found[0]), _md5(found[0]), found[1])
+
+    def read(self, key: str, write: Callable[[bytes | memoryview], None]) -> int:
+        """GET."""
+        self.log.append("get")
+        with self.lock:
+            found = self.held.get(key)
+        if found is None:
+            raise NotFound(f"'{key}' is missing", code="no-such-object")
+        write(found[0])
+        return len(found[0])
+
+    def sign(self, key: str, seconds: int) -> Address:
+        """Readable to whoever has this process."""
+        return Address(f"memory://{key}?for={seconds}")
 
     def put(self, key: str, source: Source, condition: str | None, journal: str | None = None) -> Got:
         """PUT."""
@@ -97,6 +111,9 @@ class MemoryStore:
     def versions(self, prefix: str) -> Iterator[Version]:
         """None."""
         return iter(())
+
+    def sweep(self, prefix: str, before: float) -> None:
+        """Nothing is ever half-done."""
 
     def finish(self) -> None:
         """Nothing to wait for."""
@@ -139,7 +156,7 @@ class FaultyStore:
         self._meanwhile("list", "after")
         yield from found
 
-    def look(self, key: str) -> Got | None:
+    def look(self, key: str, version: str = "") -> Got | None:
         """HEAD."""
         self._meanwhile("head", "before")
         found = self._store.look(key)
@@ -156,6 +173,15 @@ class FaultyStore:
             os.unlink(target)
             raise
         return got
+
+    def read(self, key: str, write: Callable[[bytes | memoryview], None]) -> int:
+        """GET."""
+        self._meanwhile("get", "before")
+        return self._store.read(key, write)
+
+    def sign(self, key: str, seconds: int) -> Address:
+        """No request."""
+        return self._store.sign(key, seconds)
 
     def put(self, key: str, source: Source, condition: str | None, journal: str | None = None) -> Got:
         """PUT."""
@@ -183,6 +209,9 @@ class FaultyStore:
     def versions(self, prefix: str) -> Iterator[Version]:
         """None."""
         return self._store.versions(prefix)
+
+    def sweep(self, prefix: str, before: float) -> None:
+        """Nothing is ever half-done."""
 
     def finish(self) -> None:
         """Nothing to wait for."""

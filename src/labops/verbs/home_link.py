@@ -4,11 +4,22 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 from typing import NamedTuple
 
 from labops.drivers import fs
 from labops.errors import Conflict, InvalidInput, NotFound
-from labops.home import SETTINGS, HomeFolder, Link, parse_home_url, read_link, require_outside, write_link
+from labops.home import (
+    NUMBERS,
+    SETTINGS,
+    HomeFolder,
+    Link,
+    parse_home_url,
+    read_link,
+    require_outside,
+    with_numbers,
+    write_link,
+)
 from labops.places.local import PRIVATE
 
 
@@ -26,10 +37,13 @@ def link_home(
     options: Mapping[str, str],
     *,
     has_default_rules: bool = True,
+    numbers: Mapping[str, int | None] = MappingProxyType({}),
     force: bool = False,
     dry_run: bool = False,
 ) -> Linked:
     """Tie the existing folder `root` to the home `url`. No file is moved by it.
+
+    `numbers` are those of the link's settings that are numbers (`NUMBERS`); what is left out stays as it was.
 
     Asks the home whether it can be reached. A folder that is tied to another home is `Conflict`
     (`home-linked`) without `force`; what is known of the old one is then forgotten.
@@ -48,9 +62,12 @@ def link_home(
                 hint="lab home link URL --force ties it to the new one; the next sync compares contents",
                 path=root,
             )
-        if old.options == dict(options) and old.has_default_rules == has_default_rules:
+        if (old.options, old.has_default_rules) == (dict(options), has_default_rules):
+            if numbers and not dry_run:
+                write_link(root, with_numbers(old, numbers))
             return Linked(root, url, False)
-    link = Link(url, dict(options), has_default_rules)
+        numbers = {name: getattr(old, name) for name in NUMBERS} | dict(numbers)
+    link = with_numbers(Link(url, dict(options), has_default_rules), numbers)
     folder = HomeFolder(root, link)
     folder.home.check()
     folder.home.close()
@@ -58,6 +75,15 @@ def link_home(
         write_link(root, link)
         _keep_out_of_git(root)
     return Linked(root, url, True)
+
+
+def change_link(folder: HomeFolder, numbers: Mapping[str, int | None]) -> Link:
+    """Change those settings of a link that are numbers; None takes one back. The link as it is now."""
+    if numbers:
+        with folder.lock():
+            folder.link = with_numbers(read_link(folder.root), numbers)
+            write_link(folder.root, folder.link)
+    return folder.link
 
 
 def _keep_out_of_git(root: str) -> None:

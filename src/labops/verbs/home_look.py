@@ -2,9 +2,19 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from datetime import UTC, datetime
+from typing import NamedTuple, Protocol
 
-from labops.home import HomeFolder
+from labops.places.home import Home
+
+
+class Place(Protocol):
+    """A linked folder, or whatever else has a home."""
+
+    @property
+    def home(self) -> Home:
+        """The home."""
+        ...
 
 
 class HomeRow(NamedTuple):
@@ -17,21 +27,21 @@ class HomeRow(NamedTuple):
     files: int = 1
 
 
-def list_home(folder: HomeFolder, path: str = "", *, recursive: bool = False) -> list[HomeRow]:
+def list_home(place: Place, path: str = "", *, recursive: bool = False) -> list[HomeRow]:
     """The objects at or below `path` (a name or a folder), sorted; folders summed up unless `recursive`.
 
     Keys are shown as they are: `a//b` lies below the folder `a/`, in the folder with an empty name.
     """
     inside = path.rstrip("/")
     rows: list[HomeRow] = []
+    if inside and (found := place.home.look(inside)) is not None:
+        rows.append(HomeRow(inside, found.size, _iso(found.modified)))
     folders: dict[str, list[int]] = {}
-    for page in folder.home.list():
+    for page in place.home.below(inside + "/" if inside else ""):
         for key, size, _, _, modified in page:
-            if inside and key != inside and not key.startswith(inside + "/"):
-                continue
-            rest = key[len(inside) + 1 :] if inside and key != inside else key
+            rest = key[len(inside) + 1 :] if inside else key
             name, slash, below = rest.partition("/")
-            if recursive or not slash or key == inside or (not below and not name):
+            if recursive or not slash or (not below and not name):
                 rows.append(HomeRow(key, size, modified))
                 continue
             total = folders.setdefault(key[: len(key) - len(rest)] + name + "/", [0, 0])
@@ -39,3 +49,7 @@ def list_home(folder: HomeFolder, path: str = "", *, recursive: bool = False) ->
             total[1] += 1
     rows += [HomeRow(name, size, "", True, files) for name, (size, files) in folders.items()]
     return sorted(rows)
+
+
+def _iso(seconds: float) -> str:
+    return datetime.fromtimestamp(seconds, UTC).isoformat() if seconds else ""

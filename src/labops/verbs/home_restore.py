@@ -3,18 +3,16 @@
 from __future__ import annotations
 
 import os
-import re
 from collections.abc import Iterable, Iterator
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import NamedTuple
 
 from labops.drivers import fs
 from labops.errors import InvalidInput, LabError, NotFound
 from labops.home import HomeFolder
-from labops.home.acting import dress
+from labops.home.carrying import dress
+from labops.home.stamps import read_stamp
 from labops.places.local import PRIVATE
-
-_STAMP = re.compile(r"(\d{4}-\d{2}-\d{2})/(\d{6})(\d{3})-(.*)-[0-9a-f]+")
 
 
 class Old(NamedTuple):
@@ -77,15 +75,6 @@ def _versions(folder: HomeFolder, path: str) -> Iterator[Old]:
     for version in folder.home.versions(path):
         if version.ended:
             yield Old(version.key, version.ended, version.size, "version", "", version.version, version.began)
-
-
-def read_stamp(stamp: str) -> tuple[float, str]:
-    """When a run was, and on which machine, from the name of its trash."""
-    match = _STAMP.fullmatch(stamp)
-    if not match:
-        return 0.0, ""
-    when = datetime.strptime(match[1] + match[2], "%Y-%m-%d%H%M%S").replace(tzinfo=UTC)
-    return when.timestamp() + int(match[3]) / 1000, match[4]
 
 
 def parse_time(text: str) -> float:

@@ -11,6 +11,7 @@ from labops.home.acting import Acting
 from labops.home.looking import Sides, observe
 from labops.home.report import HomeReport
 from labops.home.rules import read_rules
+from labops.home.upkeep import tidy
 from labops.model import OnEvent, ignore
 from labops.planning.home import Mode, check_deletions, check_sides, plan_home
 
@@ -27,6 +28,10 @@ class SyncOptions(NamedTuple):
     include: Sequence[str] = ()
     exclude: Sequence[str] = ()
     jobs: int | None = None
+    limit: int | None = None
+    """Bytes per second, instead of what the link says."""
+    max_size: int | None = None
+    """Bytes of the largest file, instead of what the link says."""
 
 
 def sync_home(
@@ -43,6 +48,8 @@ def sync_home(
     `confirm` sees the report of the plan before the first file is replaced or deleted; False is `Conflict`
     (`not-confirmed`), with nothing done. With `dry_run` nothing is written at all.
     """
+    if options.limit is not None:
+        folder.home.pace.rate = options.limit
     if dry_run:
         return _look(folder, mode, options, is_looking=True, on_event=on_event)[0]
     with folder.lock():
@@ -52,7 +59,10 @@ def sync_home(
         if not report.plan.is_idle and not confirm(report):
             raise Conflict("nothing was done", code="not-confirmed", hint="look at the plan: lab home status")
         acting = Acting(folder, sides, report.plan, mode, jobs=options.jobs, on_event=on_event)
-        return report._replace(ended=acting.run())
+        done = report._replace(ended=acting.run())
+        if not report.plan.is_idle or folder.link.keep_trash is not None:
+            tidy(folder)
+        return done
 
 
 def _look(
@@ -64,7 +74,8 @@ def _look(
         include=options.include,
         exclude=options.exclude,
     )
-    sides = observe(folder, rules, is_looking=is_looking, on_event=on_event)
+    max_size = options.max_size if options.max_size is not None else folder.link.max_size
+    sides = observe(folder, rules, max_size=max_size, is_looking=is_looking, on_event=on_event)
     check_sides(len(sides.base.rows), sides.here_total, sides.there_total, is_empty_fine=options.allows_empty)
     plan = plan_home(sides.rows, sides.here, sides.there, mode, deletes=options.deletes, forces=options.forces)
     report = HomeReport(

@@ -160,23 +160,26 @@ def copy_hashing(
     *,
     mode: int = 0o444,
     is_wanted: Callable[[Oid], bool] = lambda _: True,
+    on_bytes: Callable[[int], None] = lambda _: None,
 ) -> Hashed:
     """Copy `source` to the new file `target` and hash it in the same pass.
 
     `target` must not exist. It gets exactly `mode`, whatever the umask, but is not durable yet: see `sync`.
     It does not remain when anything fails or when `is_wanted` of the oid is False (`is_written` then too).
+    `on_bytes` hears of each block before it is written.
     """
     with translating(source):
         fd, before = open_regular(source)
         try:
             if before.st_size >= CHUNK:
-                return _copy_stream(fd, before, source, target, hash_name, mode, is_wanted)
+                return _copy_stream(fd, before, source, target, hash_name, mode, is_wanted, on_bytes)
             data = os.read(fd, before.st_size + 1)
             found = _settled(fd, before, len(data), source)
         finally:
             os.close(fd)
     oid = hash_bytes(data, hash_name)
     if is_wanted(oid):
+        on_bytes(len(data))
         write_new(target, data, mode=mode)
         return Hashed(oid, found, is_written=True)
     return Hashed(oid, found)
@@ -190,9 +193,10 @@ def _copy_stream(
     hash_name: HashName,
     mode: int,
     is_wanted: Callable[[Oid], bool],
+    on_bytes: Callable[[int], None],
 ) -> Hashed:
     with translating(target), _new_file(target, mode) as out:
-        oid, seen = _pump(fd, out, hash_name)
+        oid, seen = _pump(fd, out, hash_name, on_bytes)
         found = _settled(fd, before, seen, source)
     if not is_wanted(oid):
         os.unlink(target)
@@ -251,7 +255,7 @@ def _new_file(path: str, mode: int) -> Iterator[int]:
         os.close(fd)
 
 
-def _pump(fd: int, out: int, hash_name: HashName) -> tuple[Oid, int]:
+def _pump(fd: int, out: int, hash_name: HashName, on_bytes: Callable[[int], None] = lambda _: None) -> tuple[Oid, int]:
     """Read `fd` to its end, hashing and (for `out` >= 0) writing; the oid and the bytes seen."""
     digest = hashlib.md5()
     seen = 0
@@ -260,6 +264,7 @@ def _pump(fd: int, out: int, hash_name: HashName) -> tuple[Oid, int]:
         block = view[:filled]
         digest.update(block if hash_name is HashName.MD5 else to_unix(bytes(block)))
         if out >= 0:
+            on_bytes(filled)
             write_all(out, block)
         seen += filled
     return Oid(digest.hexdigest()), seen

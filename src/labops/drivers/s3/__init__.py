@@ -7,12 +7,14 @@ from labops.drivers.s3.bucket import Bucket, Watch
 from labops.drivers.s3.checksums import checksums
 from labops.drivers.s3.copying import copy, copy_all
 from labops.drivers.s3.downloading import download
+from labops.drivers.s3.links import Address, sign_address
 from labops.drivers.s3.listing import DatedRow, Row
 from labops.drivers.s3.signing import Keys
 from labops.drivers.s3.uploading import upload
 from labops.drivers.s3.wire import BucketSettings, in_region
 
 __all__ = [
+    "Address",
     "Bucket",
     "BucketSettings",
     "DatedRow",
@@ -24,5 +26,6 @@ __all__ = [
     "copy_all",
     "download",
     "in_region",
+    "sign_address",
     "upload",
 ]

@@ -11,6 +11,7 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, Final, Protocol, TypeVar
 
 from labops.drivers.hands import Hands, each_ready
+from labops.drivers.pace import Pace, PacedFile
 from labops.drivers.s3 import oddkeys
 from labops.drivers.s3.faults import (
     NOT_PARTIAL,
@@ -27,7 +28,6 @@ from labops.drivers.s3.wire import BucketSettings, FileSlice, Wire, find_region,
 from labops.errors import AccessDenied, LabError
 
 if TYPE_CHECKING:
-    from obstore import GetOptions
     from obstore.store import ObjectStore
 
 _Q = TypeVar("_Q")
@@ -57,10 +57,15 @@ class Bucket:
     """
 
     def __init__(
-        self, settings: BucketSettings, prefix: str = "", on_region: Callable[[str], None] = lambda _: None
+        self,
+        settings: BucketSettings,
+        prefix: str = "",
+        on_region: Callable[[str], None] = lambda _: None,
+        pace: Pace | None = None,
     ) -> None:
         """`on_region` hears the bucket's region when it had to be asked for (`is_region_sure` is False)."""
         self.settings = settings
+        self.pace = pace or Pace()
         self.is_s3 = settings.kind == "s3"
         self.honours_ranges = True
         """Turned off for good once the store was seen to answer a range with something else."""
@@ -91,7 +96,7 @@ class Bucket:
                     region = find_region(self.settings) or self.settings.region
                     self.settings = in_region(self.settings, region)
                     self._on_region(region)
-                self._clients = Wire(self.settings, self._prefix), open_store(self.settings)
+                self._clients = Wire(self.settings, self._prefix, self.pace), open_store(self.settings)
             return self._clients
 
     @property
@@ -144,6 +149,7 @@ class Bucket:
         if self.is_s3 and (self.settings.put_headers or oddkeys.is_odd(key)):
             self._put_raw(key, lambda: data, len(data), base64.b64encode(hashlib.md5(data).digest()).decode())
             return
+        self.pace.take(len(data))
         with self.translated("s3:PutObject"):
             obstore.put(self.store, key, data, use_multipart=False)
 
@@ -166,7 +172,7 @@ class Bucket:
         """Store a large file by obstore's own multipart upload (GCS, Azure): parallel, not resumable."""
         import obstore
 
-        with self.translated("s3:PutObject"), open(source, "rb") as file:
+        with self.translated("s3:PutObject"), PacedFile(source, self.pace) as file:
             obstore.put(self.store, key, file, use_multipart=True, chunk_size=part, max_concurrency=4)
 
     def get(self, key: str) -> bytes:
@@ -195,12 +201,14 @@ class Bucket:
             size = result.meta["size"]
             if below is not None and size >= below:
                 return size, False
-            if size <= SMALL:
+            if size <= min(SMALL, self.pace.piece):
                 chunks: Iterator[bytes | memoryview] = iter((memoryview(result.bytes()),))
             else:
-                chunks = (memoryview(chunk) for chunk in result.stream(min_chunk_size=_CHUNK))
+                least = min(_CHUNK, self.pace.piece)
+                chunks = (memoryview(chunk) for chunk in result.stream(min_chunk_size=least))
         got = 0
         while (chunk := self._next(chunks)) is not None:
+            self.pace.take(len(chunk))
             got += len(chunk)
             write(chunk)
         if got != size:
@@ -224,32 +232,6 @@ class Bucket:
     def _next(self, chunks: Iterator[bytes | memoryview]) -> bytes | memoryview | None:
         with self.translated("s3:GetObject"):
             return next(chunks, None)
-
-    def get_range(self, key: str, start: int, end: int, etag: str | None = None) -> memoryview | None:
-        """Bytes `start` to `end` (exclusive) of `key`; None when the store does not honour ranges.
-
-        With an `etag` the object must still have it, in stores that know conditions.
-        """
-        import obstore
-
-        if self.is_odd(key):
-            odd = oddkeys.part(self.wire, key, start, end, etag)
-            self.honours_ranges = odd is not None
-            return None if odd is None else memoryview(odd)
-        try:
-            if etag:
-                options: GetOptions = {"range": (start, end), "if_match": f'"{etag}"'}
-                data = memoryview(obstore.get(self.store, key, options=options).bytes())
-            else:
-                data = memoryview(obstore.get_range(self.store, key, start=start, end=end))
-        except Exception as error:
-            if read_exception(error).code == NOT_PARTIAL:
-                self.honours_ranges = False
-                return None
-            raise self._error(error, "s3:GetObject") from error
-        if len(data) != end - start:
-            raise lab_error(Fault(0, "ShortBody"), self.wire.where("s3:GetObject"))
-        return data
 
     # -- many objects ---------------------------------------------------------------------------------
 

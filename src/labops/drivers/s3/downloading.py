@@ -14,6 +14,7 @@ from labops.drivers.hands import settle
 from labops.drivers.s3.bucket import RANGED, Bucket, Watch
 from labops.drivers.s3.faults import disk_error
 from labops.drivers.s3.journal import Journal
+from labops.drivers.s3.ranges import get_range
 from labops.errors import Corrupt, LabError
 
 STEP: Final = 16 << 20
@@ -128,7 +129,7 @@ def _fill(
         if number in journal.parts:
             return True
         start = starts[number]
-        data = bucket.get_range(key, start, min(start + STEP, size), etag)
+        data = get_range(bucket, key, start, min(start + STEP, size), etag)
         if data is None:
             return False
         _write_all(fd, data, start)

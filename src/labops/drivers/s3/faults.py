@@ -280,7 +280,7 @@ def _changed_there(_: Fault, where: Where) -> LabError:
 
 
 _BY_CODE = (
-    ({"PreconditionFailed", "ConditionalRequestConflict"}, _changed_there),
+    ({"PreconditionFailed", "ConditionalRequestConflict", "BlobAlreadyExists", "ConditionNotMet"}, _changed_there),
     (_DENIED, _denied),
     ({"InvalidAccessKeyId", "InvalidClientTokenId", "UnrecognizedClientException"}, _unknown_key),
     ({"SignatureDoesNotMatch"}, _wrong_secret),

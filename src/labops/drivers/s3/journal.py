@@ -22,6 +22,8 @@ class Journal:
         self._subject = dict(subject)
         self._lock = threading.Lock()
         self.parts: dict[int, str] = {}
+        self.abandoned = ""
+        """The note of a record for the same key that was about something else: nobody goes on with that."""
         self.note = ""
         """A word of the caller's kept with the record: the upload id."""
         if path and not self._load(path):
@@ -35,10 +37,12 @@ class Journal:
                     file.truncate(file.tell() - len(torn.encode()))
             head, *rows = [json.loads(line) for line in lines]
             if head.get("subject") != self._subject:
+                if all(head["subject"].get(name) == self._subject.get(name) for name in ("key", "bucket")):
+                    self.abandoned = str(head.get("note", ""))
                 return False
             self.parts = {int(number): str(mark) for number, mark in rows}
             self.note = str(head.get("note", ""))
-        except (OSError, ValueError, TypeError, AttributeError):
+        except (OSError, ValueError, TypeError, AttributeError, KeyError):
             return False
         return True
 

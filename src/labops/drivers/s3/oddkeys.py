@@ -35,6 +35,7 @@ def first(wire: Wire, key: str, most: int) -> tuple[bytes, int]:
         if answer.status == _BEYOND:  # an empty object has no first byte
             return b"", 0
         raise lab_error(answer, wire.where("s3:GetObject"))
+    wire.pace.take(len(answer.body))
     total = (answer.headers.get("content-range") or "").rpartition("/")[2]
     is_part = answer.status == _PARTIAL and total.isdigit()
     return answer.body, int(total) if is_part else len(answer.body)
@@ -46,6 +47,7 @@ def part(wire: Wire, key: str, start: int, end: int, etag: str | None = None) ->
     if etag:
         headers["if-match"] = f'"{etag}"'
     answer = wire.request("GET", key, action="s3:GetObject", headers=headers)
+    wire.pace.take(len(answer.body))
     if answer.status != _PARTIAL:
         return None
     if len(answer.body) != end - start:

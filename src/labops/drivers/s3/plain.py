@@ -119,10 +119,11 @@ def keeps_versions(bucket: Bucket) -> bool:
     return isinstance(answer, Answer) and b"<Status>Enabled</Status>" in answer.body
 
 
-def look(bucket: Bucket, key: str) -> Found | None:
-    """One object without its bytes; None when it is absent."""
+def look(bucket: Bucket, key: str, version: str = "") -> Found | None:
+    """One object, or an older version of it, without its bytes; None when it is absent."""
     if bucket.is_s3:
-        answer = bucket.wire.attempt("HEAD", key, headers=bucket.settings.customer_headers)
+        query = [("versionId", version)] if version else []
+        answer = bucket.wire.attempt("HEAD", key, query, headers=bucket.settings.customer_headers)
         if isinstance(answer, Answer):
             return _found(answer.headers, int(answer.headers.get("content-length") or 0))
         if is_absence(answer):
@@ -178,9 +179,9 @@ def _fetch(bucket: Bucket, key: str, target: str, partial: str | None) -> tuple[
     with bucket.translated("s3:GetObject"):
         result = obstore.get(bucket.store, key)
         found = _native_found(result)
-        if found.size <= SMALL:
-            data = memoryview(result.bytes())
-    if found.size <= SMALL:
+        data = memoryview(result.bytes()) if found.size <= min(SMALL, bucket.pace.piece) else None
+    if data is not None:
+        bucket.pace.take(len(data))
         _require(bucket, len(data), found.size)
         _write(target, data)
         return found, hashlib.md5(data).hexdigest()
@@ -197,13 +198,14 @@ def _fetch(bucket: Bucket, key: str, target: str, partial: str | None) -> tuple[
             result = obstore.get(bucket.store, key)
             found = _native_found(result)
     digest, got = hashlib.md5(), 0
-    chunks = iter(result.stream(min_chunk_size=_STREAM))
+    chunks = iter(result.stream(min_chunk_size=min(_STREAM, bucket.pace.piece)))
     with _new(target) as write:
         while True:
             with bucket.translated("s3:GetObject"):
                 chunk = next(chunks, None)
             if chunk is None:
                 break
+            bucket.pace.take(len(chunk))
             view = memoryview(chunk)
             digest.update(view)
             write(view)
@@ -232,6 +234,7 @@ def _fetch_raw(bucket: Bucket, key: str, target: str, version: str) -> tuple[Fou
                 raise lab_error(Fault(0, NOT_PARTIAL), bucket.wire.where("s3:GetObject"))
             size = int(total) if answer.status == 206 and total.isdigit() else len(answer.body)
             found = found or _found(answer.headers, size)
+            bucket.pace.take(len(answer.body))
             digest.update(answer.body)
             write(answer.body)
             at += len(answer.body)

@@ -13,6 +13,7 @@ from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Final, NamedTuple
 from urllib.parse import quote
 
+from labops.drivers.pace import PacedFile
 from labops.drivers.s3 import oddkeys
 from labops.drivers.s3.bucket import SMALL, Bucket
 from labops.drivers.s3.faults import Fault, disk_error, is_absence, lab_error
@@ -49,7 +50,7 @@ def store(
     The store checks the bytes by their md5. The object has its name only when `settled.check` passed after the
     last byte was read. With `journal` (a path) a killed upload of a large file goes on where it stopped.
     """
-    if isinstance(source, bytes) or settled.size <= SMALL:
+    if isinstance(source, bytes) or settled.size <= min(SMALL, bucket.pace.piece):
         data = source if isinstance(source, bytes) else _whole(source, settled)
         md5 = hashlib.md5(data)
         return _store_small(bucket, key, data, md5.digest(), meta, condition), md5.hexdigest()
@@ -108,6 +109,7 @@ def _store_small(
         return _put(bucket, key, lambda: data, len(data), headers)
     import obstore
 
+    bucket.pace.take(len(data))
     with bucket.translated("s3:PutObject"):
         result = obstore.put(bucket.store, key, data, attributes=dict(meta), mode=_mode(condition), use_multipart=False)
     etag = (result["e_tag"] or "").strip('"')
@@ -131,7 +133,7 @@ def _store_native(
     """GCS and Azure: one request where there is a condition, else obstore's own parallel parts."""
     import obstore
 
-    with bucket.translated("s3:PutObject"), open(source, "rb") as file:
+    with bucket.translated("s3:PutObject"), PacedFile(source, bucket.pace) as file:
         result = obstore.put(
             bucket.store, key, file, attributes=dict(meta), mode=_mode(condition),
             use_multipart=condition is None, chunk_size=part_size(size), max_concurrency=4,

@@ -33,7 +33,7 @@ def upload(bucket: Bucket, key: str, source: str, size: int, watch: Watch, journ
     The object appears whole or not at all. With a `journal_path` an upload of `MULTIPART_FROM` bytes or more
     that was killed goes on where it stopped (S3 only). Raises what `watch` raises before the object exists.
     """
-    if size <= SMALL:
+    if size <= min(SMALL, bucket.pace.piece):
         bucket.put(key, _read(source, size, watch))
         return
     part = part_size(size)
@@ -120,6 +120,8 @@ class Parts:
 
     def run(self) -> str:
         """Send what is missing, then give the object its name; returns its etag where the store told it."""
+        if self._journal.abandoned:  # of a file that has changed since: the store would keep its parts
+            self._wire.attempt("DELETE", self._key, [("uploadId", self._journal.abandoned)])
         held = self._held_parts() if self._journal.note else None
         if held is None:
             self._journal.restart(self._begin())

@@ -24,6 +24,7 @@ from email.utils import parsedate_to_datetime
 from typing import NamedTuple
 from urllib.parse import urlsplit
 
+from labops.drivers.pace import Pace
 from labops.drivers.s3.faults import Fault, Where, lab_error, read_answer, read_exception
 from labops.drivers.s3.signing import Keys, quote_path, quote_query, sign
 
@@ -62,9 +63,11 @@ class FileSlice:
     def __init__(self, fd: int, start: int, length: int) -> None:
         self._fd, self._at, self._end = fd, start, start + length
         self.length = length
+        self.pace = Pace()
 
     def read(self, size: int = -1) -> bytes:
-        want = self._end - self._at if size < 0 else min(size, self._end - self._at)
+        want = self._end - self._at if size < 0 else min(size, self._end - self._at, self.pace.piece)
+        self.pace.take(want)
         data = os.pread(self._fd, want, self._at)
         self._at += len(data)
         return data
@@ -81,8 +84,9 @@ class Answer(NamedTuple):
 class Wire:
     """Signed requests to one bucket; safe to use from many threads, which share a pool of connections."""
 
-    def __init__(self, settings: BucketSettings, prefix: str) -> None:
+    def __init__(self, settings: BucketSettings, prefix: str, pace: Pace | None = None) -> None:
         self.settings = settings
+        self.pace = pace or Pace()
         self._prefix = prefix
         self._url = urlsplit(settings.endpoint)
         self._pool: list[http.client.HTTPConnection] = []
@@ -167,6 +171,10 @@ class Wire:
         finally:
             connection.close()
 
+    def target(self, key: str) -> tuple[str, str]:
+        """The host, and the quoted path, of the object `key`."""
+        return self._url.netloc.rpartition("@")[2], self._path(key)
+
     def _path(self, key: str) -> str:
         root = self._url.path.rstrip("/")
         if not self.settings.is_virtual_hosted:
@@ -185,6 +193,9 @@ class Wire:
         content = body() if body else b""
         if isinstance(content, bytes):
             length = len(content)
+            self.pace.take(length)
+        else:
+            content.pace = self.pace
         complete = {"host": self._url.netloc.rpartition("@")[2], **headers}
         if body and isinstance(content, bytes):
             complete["x-amz-content-sha256"] = hashlib.sha256(content).hexdigest()

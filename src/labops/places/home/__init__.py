@@ -5,6 +5,7 @@ Importing this module is cheap: the libraries behind each kind of home are loade
 
 from __future__ import annotations
 
+from labops.drivers.pace import Pace
 from labops.errors import InvalidInput, Unsupported
 from labops.model import RemoteSettings
 from labops.places.home.place import TRASH, Buried, Home
@@ -18,13 +19,14 @@ def open_home(settings: RemoteSettings, *, conditions: frozenset[str] | None = N
 
     `conditions` are those that an earlier look found the store to honour; None finds out before the first write.
     """
+    pace = Pace()
     scheme, separator, _ = settings.url.partition("://")
     if not separator:
         from labops.places.home.folder import FolderStore
 
         if not settings.url.startswith("/"):
             raise InvalidInput(f"'{settings.url}' is neither an absolute path nor a url", code="bad-remote-url")
-        return Home(settings.url, FolderStore(settings.url.rstrip("/") or "/"))
+        return Home(settings.url, FolderStore(settings.url.rstrip("/") or "/", pace), pace=pace)
     if scheme in {"s3", "gs", "azure"}:
         from labops.drivers.s3 import Bucket
         from labops.places.buckets import bucket_of
@@ -32,7 +34,8 @@ def open_home(settings: RemoteSettings, *, conditions: frozenset[str] | None = N
 
         bucket_settings, prefix = bucket_of(settings)
         base = f"{prefix}/" if prefix else ""
-        return Home(settings.url, BucketStore(Bucket(bucket_settings, prefix), base, conditions=conditions), base)
+        store = BucketStore(Bucket(bucket_settings, prefix, pace=pace), base, conditions=conditions)
+        return Home(settings.url, store, base, pace)
     raise Unsupported(
         f"labops keeps no homes at '{scheme}://'",
         code="unsupported-home",

@@ -6,14 +6,14 @@ import contextlib
 import os
 import re
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from datetime import datetime
 from typing import Final
 
 from labops.drivers.hands import each_ready
-from labops.drivers.s3 import Bucket, DatedRow, copy, plain, storing
-from labops.places.home.metadata import from_metadata, stored_md5, to_metadata
-from labops.places.home.words import ABSENT, CREATE, MATCH, Got, Source, Stored, Version
+from labops.drivers.s3 import Bucket, DatedRow, copy, plain, sign_address, stale, storing
+from labops.places.home.metadata import from_metadata, stored_md5, stored_run, to_metadata
+from labops.places.home.words import ABSENT, CREATE, MATCH, Address, Got, Source, Stored, Version
 
 PAGE: Final = 1000
 _LISTERS: Final = 8
@@ -35,6 +35,8 @@ class BucketStore:
         self._bucket = bucket
         self._prefix = prefix
         self._conditions = conditions
+        self._is_azure = bucket.settings.kind == "azure"
+        """There names of metadata are words of a programming language, without hyphens."""
         self._keeps: bool | None = None
         self._lock = threading.Lock()
 
@@ -117,17 +119,28 @@ class BucketStore:
 
     # -- one object -------------------------------------------------------------------------------------
 
-    def look(self, key: str) -> Got | None:
+    def look(self, key: str, version: str = "") -> Got | None:
         """One HEAD."""
-        found = plain.look(self._bucket, key)
+        found = plain.look(self._bucket, key, version)
         return None if found is None else self._got(found, "")
 
     def _got(self, found: plain.Found, digest: str) -> Got:
+        meta = found.meta
+        if self._is_azure:
+            meta = {name.replace("_", "-"): value for name, value in meta.items()}
         if not digest:
-            digest = stored_md5(found.meta)
+            digest = stored_md5(meta)
             if not digest and self._bucket.is_s3 and _MD5.fullmatch(found.etag):
                 digest = found.etag
-        return Got(found.size, found.etag, digest, from_metadata(found.meta), found.modified)
+        return Got(found.size, found.etag, digest, from_metadata(meta), found.modified, stored_run(meta))
+
+    def read(self, key: str, write: Callable[[bytes | memoryview], None]) -> int:
+        """One streamed request."""
+        return self._bucket.stream(key, write)[0]
+
+    def sign(self, key: str, seconds: int) -> Address:
+        """No request is sent: whether the object exists shows when the address is used."""
+        return Address(*sign_address(self._bucket, key, seconds))
 
     def get(self, key: str, target: str, *, version: str = "", partial: str | None = None) -> Got:
         """Hashed on arrival."""
@@ -137,7 +150,9 @@ class BucketStore:
     def put(self, key: str, source: Source, condition: str | None, journal: str | None = None) -> Got:
         """One request, or parts for a large file."""
         settled = storing.Settled(source.size, source.check)
-        meta = to_metadata(source.facts)
+        meta = to_metadata(source.facts, source.run)
+        if self._is_azure:
+            meta = {name.replace("-", "_"): value for name, value in meta.items()}
         etag, digest = storing.store(self._bucket, key, source.content, settled, meta, condition, journal)
         return Got(source.size, etag, digest, source.facts)
 
@@ -165,6 +180,12 @@ class BucketStore:
                 last_key, last_began = row.key, began
                 if not row.is_deletion:
                     yield Version(row.key, row.size, began, ended, row.version)
+
+    def sweep(self, prefix: str, before: float) -> None:
+        """Uploads in parts, of which the store would keep and charge for the parts."""
+        for one in list(stale.unfinished(self._bucket, prefix)):
+            if 0 < one.began < before:
+                stale.abort(self._bucket, one)
 
     def finish(self) -> None:
         """Nothing to wait for: a store answers when the object is safe."""

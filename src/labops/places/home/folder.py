@@ -7,16 +7,18 @@ import hashlib
 import itertools
 import os
 import stat as stat_bits
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from datetime import UTC, datetime
 from typing import Final
 
 from labops.drivers import fs
-from labops.errors import NotFound
-from labops.places.home.words import ABSENT, ALL_CONDITIONS, Facts, Got, Source, Stored, Version, changed_there
+from labops.drivers.pace import Pace
+from labops.errors import LabError, NotFound, Unsupported
+from labops.places.home.words import ABSENT, ALL_CONDITIONS, Address, Facts, Got, Source, Stored, Version, changed_there
 from labops.planning.home import name_clash
 
 _LOCK: Final = ".trash/.lock"
+_BENCH: Final = ".trash/.tmp"
 
 
 class FolderStore:
@@ -30,8 +32,9 @@ class FolderStore:
     keeps_versions = False
     conditions = ALL_CONDITIONS
 
-    def __init__(self, root: str) -> None:
+    def __init__(self, root: str, pace: Pace | None = None) -> None:
         self._root = root
+        self._pace = pace or Pace()
         self._numbers = itertools.count()
         self._token = os.urandom(6).hex()
         self._fresh: list[str] = []
@@ -45,7 +48,7 @@ class FolderStore:
         while todo:
             folder = todo.pop()
             rows = []
-            if fs.mode_of(self._path(folder)) is None:
+            if not self._is_real_folder(folder):
                 continue  # nobody wrote to it yet, or deleted since it was listed
             with fs.translating(self._path(folder)), os.scandir(self._path(folder)) as entries:
                 for entry in entries:
@@ -62,7 +65,7 @@ class FolderStore:
                             rows.append(Stored(key, st.st_size, _mark(st), "", when))
             yield rows
 
-    def look(self, key: str) -> Got | None:
+    def look(self, key: str, version: str = "") -> Got | None:  # noqa: ARG002 - a folder keeps none
         """One lstat."""
         path = self._path(key)
         with fs.translating(path):
@@ -83,9 +86,35 @@ class FolderStore:
                 data = os.fsencode(os.readlink(path))
                 fs.write_new(target, data)
                 return Got(len(data), _mark(st), hashlib.md5(data).hexdigest(), _facts(path, st), st.st_mtime)
-        copied = fs.copy_hashing(path, target, mode=0o644)
+        copied = fs.copy_hashing(path, target, mode=0o644, on_bytes=self._pace.take)
         mark = f"{copied.fingerprint.size:x}-{copied.fingerprint.mtime_ns:x}-{copied.fingerprint.ino:x}"
         return Got(copied.fingerprint.size, mark, copied.oid, _facts(path, st), st.st_mtime)
+
+    def read(self, key: str, write: Callable[[bytes | memoryview], None]) -> int:
+        """A symbolic link's bytes are its target, as in a bucket."""
+        path = self._path(key)
+        if self.look(key) is None:
+            raise NotFound(f"there is no file '{path}'", code="no-such-object", hint="lab home ls", path=key)
+        size = 0
+        with fs.translating(path):
+            if os.path.islink(path):
+                data = os.fsencode(os.readlink(path))
+                write(data)
+                return len(data)
+            with open(path, "rb", buffering=0) as file:
+                while data := file.read(fs.CHUNK):
+                    self._pace.take(len(data))
+                    write(data)
+                    size += len(data)
+        return size
+
+    def sign(self, key: str, seconds: int) -> Address:  # noqa: ARG002
+        """A folder has no addresses."""
+        raise Unsupported(
+            f"'{self._root}' is a folder, which has no links to share",
+            code="no-links",
+            hint=f"tell the others its path, and give them the right to read it: chmod g+r '{self._path(key)}'",
+        )
 
     # -- writing ----------------------------------------------------------------------------------------
 
@@ -118,7 +147,7 @@ class FolderStore:
             fs.write_new(temporary, source.content)
             digest: str = hashlib.md5(source.content).hexdigest()
         else:
-            copied = fs.copy_hashing(source.content, temporary, mode=0o666)
+            copied = fs.copy_hashing(source.content, temporary, mode=0o666, on_bytes=self._pace.take)
             digest = copied.oid
             if copied.fingerprint.size != source.size:
                 raise fs.changed_while_read(source.content)
@@ -189,6 +218,14 @@ class FolderStore:
         """None: a folder keeps no versions."""
         return iter(())
 
+    def sweep(self, prefix: str, before: float) -> None:  # noqa: ARG002
+        """Temporary files of killed processes."""
+        folder = self._path(_BENCH)
+        for name in fs.names_in(folder):
+            with contextlib.suppress(LabError, FileNotFoundError):
+                if os.lstat(f"{folder}/{name}").st_mtime < before:
+                    fs.remove(f"{folder}/{name}")
+
     def finish(self) -> None:
         """Make the new names durable."""
         fresh, self._fresh = self._fresh, []
@@ -206,6 +243,11 @@ class FolderStore:
     def _path(self, key: str) -> str:
         return f"{self._root}/{key}" if key else self._root
 
+    def _is_real_folder(self, key: str) -> bool:
+        """True for a folder that is reached without a symbolic link: what is behind one is not ours."""
+        path = self._path(key)
+        return os.path.isdir(path) and (not key or fs.link_parents(f"{path}/x", self._root) is None)
+
     def _require_root(self, *, makes: bool = True) -> None:
         """A home that nobody wrote to yet is made, but not on a disk that is not mounted."""
         if fs.mode_of(self._root) is not None:
@@ -222,7 +264,7 @@ class FolderStore:
             fs.make_folder(self._root)
 
     def _temporary(self) -> str:
-        folder = self._path(".trash/.tmp")
+        folder = self._path(_BENCH)
         fs.make_folder(folder)
         return f"{folder}/{self._token}-{next(self._numbers)}"
 

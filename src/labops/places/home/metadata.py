@@ -15,11 +15,13 @@ _PLAIN: Final = 0o100644
 _SECONDS = re.compile(r"(-?\d{1,12})(?:\.(\d{1,9}))?")
 LINK: Final = "lab-symlink"
 MD5: Final = "md5chksum"
+RUN: Final = "lab-run"
+_RUN = re.compile(r"\d{4}-\d{2}-\d{2}/\d{9}-[A-Za-z0-9-]{1,100}")
 
 
-def to_metadata(facts: Facts) -> dict[str, str]:
-    """`mtime` in seconds with nine digits, `mode` in octal where it says more than the default, `lab-symlink`."""
-    found = {}
+def to_metadata(facts: Facts, run: str = "") -> dict[str, str]:
+    """`mtime` in seconds with nine digits, `mode` in octal where it is not the default, `lab-symlink`, `lab-run`."""
+    found = {RUN: run} if run else {}
     if facts.mtime_ns:
         seconds, rest = divmod(facts.mtime_ns, 10**9)
         found["mtime"] = f"{seconds}.{rest:09d}"
@@ -52,3 +54,9 @@ def stored_md5(found: Mapping[str, str]) -> str:
     except ValueError:
         return ""
     return raw.hex() if len(raw) == 16 else ""
+
+
+def stored_run(found: Mapping[str, str]) -> str:
+    """The stamp of the run that stored the object; empty where no labops did."""
+    run = found.get(RUN, "")
+    return run if _RUN.fullmatch(run) else ""

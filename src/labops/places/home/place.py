@@ -5,10 +5,11 @@ from __future__ import annotations
 import math
 import re
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Final, NamedTuple
 
 from labops.agreement import There
+from labops.drivers.pace import Pace
 from labops.errors import Conflict, NotFound
 from labops.places.home.words import (
     ABSENT,
@@ -17,6 +18,7 @@ from labops.places.home.words import (
     CREATE,
     DELETE,
     MATCH,
+    Address,
     Got,
     Source,
     Store,
@@ -48,8 +50,9 @@ class Home:
     written. Where the store cannot refuse by itself the mark is looked at just before.
     """
 
-    def __init__(self, url: str, store: Store, prefix: str = "") -> None:
-        """`prefix` is empty or ends with `/`."""
+    def __init__(self, url: str, store: Store, prefix: str = "", pace: Pace | None = None) -> None:
+        """`prefix` is empty or ends with `/`. `pace` is that of the store: its rate limits the bytes that travel."""
+        self.pace = pace or Pace()
         self.url = url
         self.store = store
         self._prefix = prefix
@@ -94,9 +97,23 @@ class Home:
             if not version.key.startswith(self._prefix + TRASH):
                 yield version._replace(key=version.key[cut:])
 
-    def look(self, path: str) -> Got | None:
-        """One object without its bytes."""
-        return self.store.look(self._prefix + path)
+    def below(self, folder: str) -> Iterator[Sequence[Stored]]:
+        """Every object whose path starts with `folder` (which ends with `/`, or is empty), as `list` shows them."""
+        cut = len(self._prefix)
+        for page in self.store.pages(self._prefix + folder, (), self._prefix + TRASH):
+            yield [row._replace(key=row.key[cut:]) for row in page] if cut else page
+
+    def look(self, path: str, version: str = "") -> Got | None:
+        """One object, or an older version of it, without its bytes."""
+        return self.store.look(self._prefix + path, version)
+
+    def read(self, path: str, write: Callable[[bytes | memoryview], None]) -> int:
+        """`write` gets the bytes of the object in order; returns how many."""
+        return self.store.read(self._prefix + path, write)
+
+    def sign(self, path: str, seconds: int) -> Address:
+        """An address under which everybody may read the object for that long."""
+        return self.store.sign(self._prefix + path, seconds)
 
     def get(self, path: str, target: str, *, version: str = "", partial: str | None = None) -> Got:
         """Fetch into the new file `target`, hashed on arrival; what came is what the answer says."""
@@ -115,7 +132,7 @@ class Home:
             self._bury(path, there, stamp)
         try:
             condition = self._condition(key, there, CREATE if there is None else MATCH)
-            return self.store.put(key, source, condition, journal)
+            return self.store.put(key, source._replace(run=stamp), condition, journal)
         except Conflict as error:
             if error.code == "changed-there":
                 ours = self._is_ours(key, source)
@@ -161,6 +178,10 @@ class Home:
         """Delete these for good."""
         for one in buried:
             self.store.delete(self._prefix + one.key, None)
+
+    def sweep(self, before: float) -> None:
+        """Forget half-done uploads that were begun before this time: their processes were killed."""
+        self.store.sweep(self._prefix, before)
 
     def finish(self) -> None:
         """Wait until everything written so far is safe."""

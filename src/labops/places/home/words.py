@@ -48,6 +48,8 @@ class Got(NamedTuple):
     digest: str
     facts: Facts
     modified: float = 0.0
+    run: str = ""
+    """The stamp of the run that stored it, which holds when and on which machine; empty for other tools' objects."""
 
 
 class Source(NamedTuple):
@@ -61,6 +63,8 @@ class Source(NamedTuple):
     size: int
     facts: Facts
     check: Callable[[], None] = lambda: None
+    run: str = ""
+    """The stamp of the run, to be kept with the object where the store keeps metadata."""
 
 
 class Version(NamedTuple):
@@ -72,6 +76,13 @@ class Version(NamedTuple):
     ended: float
     version: str
     """What `Store.get` wants to fetch it."""
+
+
+class Address(NamedTuple):
+    """`is_temporary`: signed with keys of a session, so that it dies with that, however long it was asked to live."""
+
+    url: str
+    is_temporary: bool = False
 
 
 def changed_there(key: str) -> Conflict:
@@ -107,8 +118,16 @@ class Store(Protocol):
         """
         ...
 
-    def look(self, key: str) -> Got | None:
-        """One object without its bytes; None when it is absent."""
+    def look(self, key: str, version: str = "") -> Got | None:
+        """One object (or an older version of it) without its bytes; None when it is absent."""
+        ...
+
+    def read(self, key: str, write: Callable[[bytes | memoryview], None]) -> int:
+        """`write` gets the bytes of the object in order; returns how many."""
+        ...
+
+    def sign(self, key: str, seconds: int) -> Address:
+        """An address under which everybody may read the object for that long."""
         ...
 
     def get(self, key: str, target: str, *, version: str = "", partial: str | None = None) -> Got:
@@ -141,6 +160,10 @@ class Store(Protocol):
 
     def versions(self, prefix: str) -> Iterator[Version]:
         """Older contents, where the store `keeps_versions`; none otherwise."""
+        ...
+
+    def sweep(self, prefix: str, before: float) -> None:
+        """Forget half-done uploads below `prefix` that were begun before this time (seconds since 1970)."""
         ...
 
     def finish(self) -> None:

@@ -1,0 +1,65 @@
+"""One file up or down, with its facts: what a sync and the single-object commands both do."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import stat as stat_bits
+
+from labops.agreement import Here, There
+from labops.drivers import fs
+from labops.errors import Corrupt
+from labops.places.home import Facts, Got, Home, Source
+from labops.places.local import LocalFolder, changed_here
+
+
+def source_of(local: LocalFolder, path: str) -> tuple[Here, Source]:
+    """The file as it is now, ready to be read; `Conflict` (`changed-here`) when it is gone or no file any more."""
+    now = local.look(path)
+    if now is None or not (now[0].is_link or stat_bits.S_ISREG(now[1])):
+        raise changed_here(path)
+    here, mode = now
+    full = local.full(path)
+    if here.is_link:
+        with fs.translating(path):
+            target = os.readlink(full)
+        data = os.fsencode(target)
+        return here, Source(data, len(data), Facts(here.mtime_ns, False, target))
+    facts = Facts(here.mtime_ns, bool(mode & 0o100))
+    return here, Source(full, here.size, facts, lambda: local.unchanged(path, here))
+
+
+def fetch(home: Home, path: str, there: There | None, temporary: str, partial: str | None = None) -> Got:
+    """The object's bytes in the new file `temporary`; `Corrupt` (`corrupt-download`) when they are not what was listed.
+
+    With `partial` (a path) a large download that was killed goes on.
+    """
+    got = home.get(path, temporary, partial=partial)
+    if there is not None and there.digest and got.mark == there.mark and got.digest != there.digest:
+        # Some encrypting stores have etags that only look like an md5; damaged bytes are not so twice alike.
+        fs.remove(temporary)
+        again = home.get(path, temporary)
+        if again.digest != got.digest:
+            fs.remove(temporary)
+            raise Corrupt(
+                f"'{path}' was damaged on its way here",
+                code="corrupt-download",
+                hint="run the command again; if it stays so, restore an older content: lab home restore",
+                path=path,
+            )
+    return got
+
+
+def dress(temporary: str, got: Got) -> None:
+    """Give the file its mode and time, or make it the symbolic link that it stands for."""
+    facts = got.facts
+    with fs.translating(temporary):
+        if facts.link is not None and hashlib.md5(os.fsencode(facts.link)).hexdigest() == got.digest:
+            os.unlink(temporary)
+            os.symlink(facts.link, temporary)
+        elif facts.is_executable:
+            mode = os.stat(temporary).st_mode
+            os.chmod(temporary, stat_bits.S_IMODE(mode) | ((mode & 0o444) >> 2))
+        mtime = facts.mtime_ns or int(got.modified * 10**9)
+        if mtime:
+            os.utime(temporary, ns=(mtime, mtime), follow_symlinks=False)

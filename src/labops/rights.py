@@ -3,23 +3,22 @@
 from __future__ import annotations
 
 import contextlib
-import json
 import os
 from collections.abc import Iterator, Mapping
 from typing import NamedTuple
 
 from labops.drivers import fs
-from labops.errors import AccessDenied, LabError, NotFound
+from labops.errors import AccessDenied, LabError
 from labops.lab import Membership
 from labops.model import RemoteSettings
 from labops.places.home import Facts, Home, Source, open_home
 from labops.places.local import MACHINES
 
-_NOTE_LIMIT = 4096
+_NO_KEY = "-"
 
 
 class MachineNote(NamedTuple):
-    """What one machine left in the member's home when it joined."""
+    """What one machine left in the member's home when it joined; `joined` is when, in ISO 8601."""
 
     machine: str
     key_id: str
@@ -55,37 +54,45 @@ def check_key(membership: Membership, options: Mapping[str, str]) -> None:
 
 
 def note_machine(membership: Membership, options: Mapping[str, str]) -> None:
-    """Write this machine's note into the own home: the proof that it can be written."""
-    note = MachineNote(membership.machine, membership.key_id, membership.joined)
-    data = json.dumps(note._asdict()).encode()
+    """Leave this machine's note in the own home: the proof that it can be written.
+
+    All of it is in the name, because an administrator can list what a member owns, but in some stores not read it.
+    """
     with _opened(membership.home, options) as home:
-        key = f"{_prefix(membership.home)}{MACHINES}{membership.machine}.json"
-        home.store.put(key, Source(data, len(data), Facts()), None)
+        prefix = _notes(membership)
+        key = f"{prefix}{membership.key_id or _NO_KEY}"
+        home.store.put(key, Source(b"", 0, Facts()), None)
         home.store.finish()
+        _forget(home, prefix, key)
 
 
 def forget_machine(membership: Membership, options: Mapping[str, str]) -> None:
     """Take the note away again; absent is fine."""
     with _opened(membership.home, options) as home:
-        home.store.delete(f"{_prefix(membership.home)}{MACHINES}{membership.machine}.json", None)
+        _forget(home, _notes(membership), "")
 
 
-def machine_notes(place: str, options: Mapping[str, str], workbench: str) -> list[MachineNote]:
-    """The machines on which the member whose home is `place` has joined, by name. `workbench` is a private folder."""
-    notes = []
+def _forget(home: Home, prefix: str, kept: str) -> None:
+    for key in [row.key for page in home.store.pages(prefix) for row in page]:
+        if key != kept:
+            home.store.delete(key, None)
+
+
+def machine_notes(place: str, options: Mapping[str, str]) -> list[MachineNote]:
+    """The machines on which the member whose home is `place` has joined, by name."""
+    found: dict[str, MachineNote] = {}
+    prefix = f"{_prefix(place)}{MACHINES}"
     with _opened(place, options) as home:
-        try:
-            keys = [row.key for page in home.store.pages(f"{_prefix(place)}{MACHINES}") for row in page]
-        except NotFound:
-            return []
-        for key in sorted(keys):
-            target = os.path.join(workbench, os.urandom(8).hex())
-            with contextlib.suppress(ValueError, TypeError, KeyError, LabError):
-                home.store.get(key, target)
-                found = json.loads(fs.read_bytes(target, limit=_NOTE_LIMIT))
-                notes.append(MachineNote(*(str(found[name]) for name in MachineNote._fields)))
-            fs.remove(target)
-    return notes
+        rows = [row for page in home.store.pages(prefix) for row in page]
+    for row in sorted(rows, key=lambda row: row.modified):
+        machine, slash, key_id = row.key[len(prefix) :].partition("/")
+        if slash:
+            found[machine] = MachineNote(machine, "" if key_id == _NO_KEY else key_id, row.modified)
+    return [found[machine] for machine in sorted(found)]
+
+
+def _notes(membership: Membership) -> str:
+    return f"{_prefix(membership.home)}{MACHINES}{membership.machine}/"
 
 
 def open_doors(membership: Membership, options: Mapping[str, str]) -> list[str]:

@@ -124,6 +124,12 @@ class Place:
             "expires": "2999-12-31",
         }
 
+    def listed(self, prefix: str = "") -> list[str]:
+        s3 = self.client("s3")
+        rows = s3.list_objects_v2(Bucket=self.home_bucket, Prefix=prefix).get("Contents", [])
+        s3.close()
+        return [row["Key"] for row in rows]
+
     def object(self, key: str) -> bytes | None:
         s3 = self.client("s3")
         try:
@@ -173,3 +179,125 @@ def run_lab(*words: str, cwd: Path, home: Path, stdin: str = "", **env: str) -> 
         cwd=cwd, input=stdin, capture_output=True, text=True, check=False,
         env={**os.environ, "HOME": str(home), **env},
     )  # fmt: skip
+
+
+# -- a lab with an administrator --------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="session")
+def ceph() -> Iterator[Server]:
+    from labops.testing.ceph import ceph as start
+
+    with contextlib.ExitStack() as stack:
+        try:
+            server, _ = stack.enter_context(start())
+        except ServerAbsent as reason:
+            pytest.skip(str(reason))
+        yield server
+
+
+@dataclass
+class Staffed:
+    """A folder with a lab.toml, identities at the store made as `apply` would, and an administrator's environment."""
+
+    server: Server
+    root: Path
+    name: str
+
+    @property
+    def home_bucket(self) -> str:
+        return f"{self.name}-homes"
+
+    @property
+    def dataset_bucket(self) -> str:
+        return f"{self.name}-data"
+
+    def client(self, kind: str = "s3", key: tuple[str, str] = ("", "")) -> Any:
+        return boto3.client(
+            kind,
+            endpoint_url=self.server.endpoint,
+            region_name=self.server.region,
+            aws_access_key_id=key[0] or self.server.key_id,
+            aws_secret_access_key=key[1] or self.server.secret,
+        )
+
+    @property
+    def is_ceph(self) -> bool:
+        return self.server.name == "ceph"
+
+    def write(self, members: str, repository: str = "") -> None:
+        kind = "s3" if self.is_ceph else "aws"
+        (self.root / "lab.toml").write_text(
+            f'[lab]\nname = "{self.name}"\nrepository = "{repository}"\n\n'
+            f'[provider]\nkind = "{kind}"\nregion = "us-east-1"\nendpoint = "{self.server.endpoint}"\n\n'
+            f'[buckets]\nhome = "{self.home_bucket}"\ndatasets = "{self.dataset_bucket}"\n\n[members]\n{members}'
+        )
+
+    def identities(self) -> Any:
+        from labops.office import Office
+
+        return Office(str(self.root / "lab.toml"), self.server.options()).identities
+
+    def identity(self, member: str) -> str:
+        return f"lab-{self.name}.{member}"
+
+    def apply(self, *members: str) -> None:
+        """Identities with the home policy, by hand."""
+        from labops.drivers.iam import user
+
+        home, data = f"arn:aws:s3:::{self.home_bucket}", f"arn:aws:s3:::{self.dataset_bucket}"
+        identities = self.identities()
+        for member in members:
+            own = {"StringLike": {"s3:prefix": [f"{member}/*", f"{member}/"]}}
+            rows = [
+                {"Effect": "Allow", "Action": "s3:ListBucket", "Resource": home, "Condition": own},
+                {"Effect": "Allow", "Action": "s3:*", "Resource": f"{home}/{member}/*"},
+                {"Effect": "Allow", "Action": ["s3:GetObject", "s3:ListBucket"], "Resource": [data, f"{data}/*"]},
+            ]
+            document = json.dumps({"Version": "2012-10-17", "Statement": rows}, separators=(",", ":"))
+            identities.create(user(self.identity(member)), tags={})
+            identities.put_policy(user(self.identity(member)), "own", document)
+
+    def keys(self, member: str) -> dict[str, bool]:
+        return {key.id: key.is_active for key in self.identities().keys(self.identity(member))}
+
+    def put(self, key: str, data: bytes) -> None:
+        s3 = self.client()
+        s3.put_object(Bucket=self.home_bucket, Key=key, Body=data)
+        s3.close()
+
+    def objects(self) -> dict[str, bytes]:
+        s3 = self.client()
+        rows = s3.list_objects_v2(Bucket=self.home_bucket).get("Contents", [])
+        found = {
+            row["Key"]: s3.get_object(Bucket=self.home_bucket, Key=row["Key"])["Body"].read() for row in rows
+        }  # fmt: skip
+        s3.close()
+        return found
+
+
+def staffed_on(server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Staffed:
+    root = tmp_path / "lab"
+    root.mkdir()
+    made = Staffed(server, root, f"tsukuba{next(_numbers)}")
+    s3 = made.client()
+    for bucket in (made.home_bucket, made.dataset_bucket):
+        s3.create_bucket(Bucket=bucket)
+    s3.close()
+    made.write('ada = { role = "student", email = "russell@lab.example" }\nbob = { role = "student" }\n')
+    made.apply("ada", "bob")
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", server.key_id)
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", server.secret)
+    monkeypatch.chdir(root)
+    return made
+
+
+@pytest.fixture(params=["ministack", "ceph"])
+def staffed(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Staffed:
+    """The same lab at both stores; Ceph has no ages of keys and switches users as a whole."""
+    return staffed_on(request.getfixturevalue(request.param), tmp_path, monkeypatch)
+
+
+@pytest.fixture
+def on_ministack(ministack: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Staffed:
+    return staffed_on(ministack, tmp_path, monkeypatch)

@@ -99,7 +99,13 @@ def test_only_a_passphrase_that_can_be_afforded_is_tried(is_armoured: bool) -> N
 
 @pytest.mark.parametrize(
     "data",
-    [b"", b"hello", b"\x7fELF", b"x" * 70_000, b"-----BEGIN AGE ENCRYPTED FILE-----\n@@@\n-----END AGE ENCRYPTED FILE-----"],
+    [
+        b"",
+        b"hello",
+        b"\x7fELF",
+        b"x" * 70_000,
+        b"-----BEGIN AGE ENCRYPTED FILE-----\n@@@\n-----END AGE ENCRYPTED FILE-----",
+    ],
     ids=len,
 )
 def test_what_is_no_age_file_is_refused(data: bytes) -> None:

@@ -33,7 +33,9 @@ class Cloud:
 
     def wanted(self, lab: Lab, today: str) -> Wanted:
         kinds = frozenset(kind.value for kind in self.identities.kinds) if self.identities else frozenset()
-        return wanted(lab, today, kinds=kinds)
+        # On AWS a bucket belongs to the account, and so does what anybody writes there.
+        owner = self.buckets.owner(lab.home_bucket) if lab.provider is Name.S3 and kinds else ""
+        return wanted(lab, today, kinds=kinds, owner=owner)
 
     def observe(self, lab: Lab) -> State:
         state: dict[Thing, Mapping[str, str]] = {}
@@ -169,4 +171,4 @@ def _checklist(lab: Lab) -> Iterator[str]:
         if member.has_home and member.role != "admin":
             rights += f", everything below {home} and nothing else in {lab.home_bucket}"
         yield f"in the store's own console, give {member.name} a key that may: {rights}"
-    yield "then: lab admin prove --keys FILE, which tries every right with the members' real keys"
+    yield "then: lab admin prove --as NAME=PROFILE …, which tries every right with the members' real keys"

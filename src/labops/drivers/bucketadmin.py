@@ -43,6 +43,15 @@ class BucketAdmin:
             return False
         return True
 
+    def owner(self, bucket: str) -> str:
+        """The user who owns the bucket, or would if we made it."""
+        try:
+            answer = self._call("get_bucket_acl", bucket)
+        except NotFound:
+            with boto.translated("list buckets"):
+                answer = self._s3.list_buckets()
+        return str(answer.get("Owner", {}).get("ID", ""))
+
     def create(self, bucket: str) -> None:
         """Make the bucket in the region of our access; one that is ours already is no error."""
         arguments: dict[str, Any] = {}

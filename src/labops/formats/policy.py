@@ -190,19 +190,28 @@ SUSPENDED: Final = document([{"Effect": "Deny", "Action": "s3:*", "Resource": "*
 """What a suspended member has beside the other policies: links that were signed before stop working too."""
 
 
-def bucket_policy(lab: Lab, bucket: str) -> str:
-    """What holds for everybody in `bucket`; empty where there is nothing to say."""
+def bucket_policy(lab: Lab, bucket: str, *, owner: str = "") -> str:
+    """What holds for everybody in `bucket`; empty where there is nothing to say.
+
+    `owner` is the user of Ceph who owns the bucket (`tenant$name` or `name`): there, whoever writes an object owns it,
+    and the bucket's owner could not even read it, nor archive the home of somebody who left.
+    """
     resource = arn(bucket)
     statements: list[Statement] = []
     if not lab.endpoint.startswith("http://"):
         statements.append(_everybody(["s3:*"], [resource, f"{resource}/*"], {"Bool": {"aws:SecureTransport": "false"}}))
+    if owner:
+        tenant, _, name = owner.rpartition("$")
+        allow = _allow(["s3:*"], [resource, f"{resource}/*"])
+        statements.append({"Principal": {"AWS": f"arn:aws:iam::{tenant}:user/{name}"}, **allow})
     if lab.provider is Provider.S3:
         # Where no public access block works, nobody opens an object to the world by an ACL. The keys of one
         # condition must all hold, so each header needs a statement of its own.
         public = {"StringLike": {"s3:x-amz-acl": ["public-*", "authenticated-read"]}}
         statements.append(_everybody(["s3:PutObject"], f"{resource}/*", public))
         for header in ("read", "read-acp", "write-acp", "full-control"):
-            given = {"Null": {f"s3:x-amz-grant-{header}": "false"}}
+            # Not by `Null`: Ceph 16 reads "Null": "false" as "true", and refuses every put then.
+            given = {"StringLike": {f"s3:x-amz-grant-{header}": "*"}}
             statements.append(_everybody(["s3:PutObject"], f"{resource}/*", given))
     return document(statements) if statements else ""
 

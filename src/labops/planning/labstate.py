@@ -30,17 +30,18 @@ class Wanted(NamedTuple):
     why: Mapping[Thing, str]
 
 
-def wanted(lab: Lab, today: str, *, kinds: frozenset[str]) -> Wanted:
+def wanted(lab: Lab, today: str, *, kinds: frozenset[str], owner: str = "") -> Wanted:
     """What `lab` asks of its store on the day `today` (`YYYY-MM-DD`).
 
     `kinds` are those of identities that the store has (`user`, `group`, `role`); with none, buckets alone are
-    wanted. Raises `InvalidInput` (`policy-too-long`) when a member's rights do not fit into the store's limits.
+    wanted. `owner` owns the buckets, where the store's policies must name who does. Raises `InvalidInput`
+    (`policy-too-long`) when a member's rights do not fit into the store's limits.
     """
     state: dict[Thing, dict[str, str]] = {}
     why: dict[Thing, str] = {}
     for bucket, what in ((lab.home_bucket, "homes"), (lab.dataset_bucket, "datasets")):
         thing = Thing("bucket", bucket)
-        state[thing] = _bucket(lab, bucket)
+        state[thing] = _bucket(lab, bucket, owner)
         why[thing] = f"lab.toml names it for {what}"
     if lab.identity == "roles" and "role" in kinds:
         _add_roles(lab, today, state, why)
@@ -50,7 +51,7 @@ def wanted(lab: Lab, today: str, *, kinds: frozenset[str]) -> Wanted:
     return Wanted(state, why)
 
 
-def _bucket(lab: Lab, bucket: str) -> dict[str, str]:
+def _bucket(lab: Lab, bucket: str, owner: str) -> dict[str, str]:
     settings = {
         "versioning": VERSIONING,
         "lifecycle": lifecycle(lab),
@@ -60,7 +61,7 @@ def _bucket(lab: Lab, bucket: str) -> dict[str, str]:
         settings |= {"public-access": PUBLIC_ACCESS, "ownership": OWNERSHIP, "encryption": ENCRYPTION}
         if lab.tiering.is_intelligent and lab.tiering.archive_days:
             settings["tiering"] = str(lab.tiering.archive_days)
-    document = policy.bucket_policy(lab, bucket)
+    document = policy.bucket_policy(lab, bucket, owner=owner)
     if document:
         settings["bucket-policy"] = document
     return settings

@@ -117,12 +117,19 @@ class Lab(NamedTuple):
     """`users` (a key for each member) or `roles` (members log in by SSO)."""
     trust: str = ""
     """Who may hand out the roles: the ARN of a SAML or OIDC provider."""
+    write_once: str = "versions"
+    """How a dataset object is kept from being overwritten: `versions` (the old one stays) or `condition` (refused)."""
     members: tuple[Member, ...] = ()
     machines: tuple[Machine, ...] = ()
     grants: tuple[Grant, ...] = ()
     retention: Retention = Retention()
     tiering: Tiering = Tiering()
     budgets: tuple[Budget, ...] = ()
+
+    @property
+    def is_write_conditional(self) -> bool:
+        """True when the store refuses to overwrite a dataset object, which only AWS itself can."""
+        return self.write_once == "condition" and self.provider is Provider.AWS and not self.endpoint
 
     def member(self, name: str) -> Member | None:
         """The member of this name."""

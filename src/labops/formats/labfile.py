@@ -129,6 +129,7 @@ class _Reader:
             trust=provider.get("trust", ""),
             home_bucket=buckets["home"],
             dataset_bucket=buckets["datasets"],
+            write_once=buckets.get("write_once", "versions"),
             members=tuple(_member(name, table) for name, table in document.get("members", {}).items()),
             machines=tuple(
                 Machine(name, table.get("shared", False), tuple(table.get("users", ())))
@@ -156,6 +157,8 @@ class _Reader:
             self._fail("provider 'local' needs the 'root' of its folders", "provider", "kind")
         if lab.identity == "roles" and (lab.provider is not Provider.AWS or not lab.trust):
             self._fail("identity 'roles' needs provider 'aws' and 'trust'", "provider", "identity")
+        if lab.write_once == "condition" and not lab.is_write_conditional:
+            self._fail("'write_once' by 'condition' is known to AWS itself alone", "buckets", "write_once")
         if 0 < lab.tiering.archive_days < 90:
             self._fail("'tiering.archive_days' is 0 or at least 90", "tiering", "archive_days")
         self._check_people(lab)

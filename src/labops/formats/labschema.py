@@ -59,6 +59,9 @@ BUCKETS: Final = {
     "home": Field("text", "The bucket of homes.", True, BUCKET, expected=_BUCKET_WORDS),
     "datasets": Field("text", "The bucket of datasets; nobody but an admin replaces or deletes there.", True, BUCKET,
                       expected=_BUCKET_WORDS),
+    "write_once": Field("text", "'versions': what a curator overwrites stays as an old version, and any S3 client can "
+                        "push. 'condition' (AWS): overwriting is refused, and so is every client that does not send "
+                        "If-None-Match, dvc among them.", choices=("versions", "condition")),
 }  # fmt: skip
 MEMBER: Final = {
     "role": Field("text", "What the member may do.", True, choices=tuple(Role)),

@@ -16,6 +16,7 @@ from labops.model import OnEvent, RemoteSettings, ignore
 from labops.office import Office, places_of
 from labops.places.buckets import bucket_of
 from labops.places.home import open_home
+from labops.places.local import PRIVATE
 
 _JOBS = 16
 
@@ -50,7 +51,7 @@ def owned(office: Office, member: Member) -> Owned:
                 for row in page:
                     if row.key.startswith(f"{prefix}{HOME_TRASH}/"):
                         trash += row.size
-                    else:
+                    elif not row.key.startswith(f"{prefix}{PRIVATE}/"):
                         files, size = files + 1, size + row.size
         except NotFound:
             pass

@@ -84,7 +84,7 @@ def issue(office: Office, member: Member, options: InviteOptions, *, dry_run: bo
     if key is None and office.has_keys:
         for key_id in dropped:
             office.identities.delete_key(identity, key_id)
-        key = office.identities.create_key(identity)
+        key = office.new_key(member)
     try:
         _write(path, office, member, key, issued)
     except BaseException:

@@ -4,22 +4,23 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Mapping
 from functools import cached_property
 from typing import NamedTuple
 
 from labops import rights
+from labops.administration import Provider, lab_root, open_provider
+from labops.administration.labfiles import lab_text
+from labops.administration.opening import open_cloud
 from labops.drivers import fs
-from labops.drivers.aws import S3Access, s3_access
-from labops.drivers.iam import Identities, open_aws, open_ceph
-from labops.errors import InvalidInput, NotFound, Unsupported
+from labops.drivers.iam import Identities
+from labops.errors import NotFound, Unsupported
 from labops.formats.invite import Invite
 from labops.formats.labfile import FILE, read_lab
-from labops.membership import AccessKey, KeyInfo, Lab, Member, Provider
+from labops.membership import AccessKey, KeyInfo, Lab, Member
+from labops.membership import Provider as Name
 from labops.planning.keys import Keyring
+from labops.planning.lab import Change, Thing, plan_lab
 from labops.rights import MachineNote
-
-_LIMIT = 1 << 20
 
 
 class Places(NamedTuple):
@@ -43,7 +44,7 @@ class Known(NamedTuple):
 
 def places_of(lab: Lab, member: Member) -> Places:
     """The member's home and the datasets."""
-    if lab.provider is Provider.LOCAL:
+    if lab.provider is Name.LOCAL:
         root = lab.root.rstrip("/")
         home, datasets = f"{root}/{lab.home_bucket}/{member.name}", f"{root}/{lab.dataset_bucket}"
     else:
@@ -55,36 +56,20 @@ def places_of(lab: Lab, member: Member) -> Places:
 class Office:
     """One lab, as its administrator works on it. Opens nothing before it is needed."""
 
-    def __init__(self, path: str, options: Mapping[str, str] | None = None, *, identities: Identities | None = None):
-        """`path` is the `lab.toml`; `options` are those of a dvc remote (profile, region …) for the administrator."""
-        self.path = path
-        self._options = dict(options or {})
-        self._given = identities
+    def __init__(self, root: str, profile: str = "") -> None:
+        """`root` is the folder of `lab.toml`; `profile` the administrator's AWS profile, if not the environment's."""
+        self.root = root
+        self._profile = profile
 
     @classmethod
     def find(cls, start: str = ".", *, profile: str = "") -> Office:
         """The lab whose `lab.toml` is nearest, at or above `start`. `NotFound` (`no-lab-file`) without one."""
-        folder = os.path.realpath(start)
-        while not os.path.isfile(os.path.join(folder, FILE)):
-            parent = os.path.dirname(folder)
-            if parent == folder:
-                raise NotFound(
-                    f"there is no {FILE} here, nor in a folder above", code="no-lab-file", hint="lab admin init"
-                )
-            folder = parent
-        return cls(os.path.join(folder, FILE), {"profile": profile} if profile else {})
-
-    @property
-    def root(self) -> str:
-        return os.path.dirname(self.path)
+        return cls(lab_root(start), profile)
 
     @cached_property
     def text(self) -> str:
         """The file as it is."""
-        try:
-            return fs.read_bytes(self.path, limit=_LIMIT).decode()
-        except UnicodeDecodeError as error:
-            raise InvalidInput(f"'{self.path}' is no UTF-8 text", code="bad-lab-file", path=self.path) from error
+        return lab_text(self.root)
 
     @cached_property
     def lab(self) -> Lab:
@@ -94,7 +79,7 @@ class Office:
     def rewrite(self, text: str) -> None:
         """Replace `lab.toml`, atomically; git has the old one."""
         if text != self.text:
-            fs.write_atomic(self.path, text.encode())
+            fs.write_atomic(os.path.join(self.root, FILE), text.encode())
             self.text = text
             self.lab = read_lab(text)
 
@@ -112,49 +97,73 @@ class Office:
     def options(self) -> dict[str, str]:
         """How the administrator reaches homes and datasets; none for folders."""
         lab = self.lab
-        if lab.provider is Provider.LOCAL:
+        if lab.provider is Name.LOCAL:
             return {}
-        found = {"endpointurl": lab.endpoint, "region": lab.region, **self._options}
+        found = {"endpointurl": lab.endpoint, "region": lab.region, "profile": self._profile}
         return {name: value for name, value in found.items() if value}
 
     @cached_property
-    def access(self) -> S3Access:
-        """The administrator's credentials."""
-        return s3_access(self.options())
+    def provider(self) -> Provider:
+        """Who keeps the bytes."""
+        return open_provider(self.lab, profile=self._profile)
 
     @cached_property
+    def _identities(self) -> Identities | None:
+        if self.lab.provider is Name.LOCAL or self.lab.identity == "roles":
+            return None
+        return open_cloud(self.lab, profile=self._profile).identities
+
+    @property
     def identities(self) -> Identities:
-        """Who may sign in. `Unsupported` (`no-identities`) for a lab whose members have no keys of the store."""
-        lab = self.lab
-        if self._given is not None:
-            return self._given
-        if lab.provider is Provider.LOCAL or lab.identity == "roles":
+        """Who may sign in. `Unsupported` (`no-identities`) for a lab whose members have no keys of ours."""
+        found = self._identities
+        if found is None:
             raise Unsupported(
-                "members of this lab have no keys: "
-                + (
-                    "its server knows them by their accounts"
-                    if lab.provider is Provider.LOCAL
-                    else "they log in by SSO"
-                ),
+                "labops makes no keys for this lab: its members have accounts, log in by SSO, or get keys by hand",
                 code="no-identities",
-                hint="lab admin apply",
+                hint="lab admin invite NAME --key-file FILE puts a key made by hand into an invite",
             )
-        return open_aws(self.access) if lab.provider is Provider.AWS else open_ceph(self.access)
+        return found
 
     @property
     def has_keys(self) -> bool:
-        """True when members of this lab sign in with keys."""
-        return self._given is not None or (self.lab.provider is not Provider.LOCAL and self.lab.identity == "users")
+        """True when labops makes the keys with which members of this lab sign in."""
+        return self._identities is not None
 
     def look(self, member: Member) -> Known:
         """The member's keys and machines, as the store and the home tell."""
         keys: tuple[KeyInfo, ...] | None = None
         if self.has_keys:
             try:
-                keys = self.identities.keys(self.lab.identity_of(member.name))
+                keys = self._keys(member)
             except NotFound:
                 keys = None
         return Known(keys, tuple(self._machines(member)))
+
+    def _keys(self, member: Member) -> tuple[KeyInfo, ...]:
+        """The keys, the oldest first, also where the store does not tell their age."""
+        found = self.identities.keys(self.lab.identity_of(member.name))
+        if all(key.created for key in found):
+            return found
+        noted = rights.key_notes(self._notes(member), self.options())
+        dated = (key._replace(created=key.created or noted.get(key.id, "")) for key in found)
+        return tuple(sorted(dated, key=lambda key: (key.created, key.id)))
+
+    def new_key(self, member: Member) -> AccessKey:
+        """Make a key, and note when, for stores that do not tell."""
+        identity = self.lab.identity_of(member.name)
+        key = self.identities.create_key(identity)
+        try:
+            if not all(known.created for known in self.identities.keys(identity) if known.id == key.id):
+                rights.note_key(self._notes(member), key.id, self.options())
+        except BaseException:
+            self.identities.delete_key(identity, key.id)
+            raise
+        return key
+
+    def _notes(self, member: Member) -> str:
+        """The prefix that holds notes about a member, who may be a guest without a home."""
+        return f"s3://{self.lab.home_bucket}/{self.lab.home_prefix(member.name)}".rstrip("/")
 
     def _machines(self, member: Member) -> list[MachineNote]:
         home = places_of(self.lab, member).home
@@ -164,6 +173,12 @@ class Office:
             return rights.machine_notes(home, self.options())
         except NotFound:
             return []  # the bucket, or the folder, is not made yet
+
+    def changes_for(self, name: str, lab: Lab) -> tuple[Change, ...]:
+        """What `lab` (the file as it is about to be) changes at the store for this member alone."""
+        wanted = self.provider.wanted(lab, today())
+        changes = plan_lab(wanted.state, self.provider.observe(lab), wanted.why)
+        return tuple(change for change in changes if change.thing == Thing("user", lab.identity_of(name)))
 
     # -- invites ----------------------------------------------------------------------------------------
 

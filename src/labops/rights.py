@@ -12,7 +12,7 @@ from labops.errors import AccessDenied, LabError
 from labops.lab import Membership
 from labops.model import RemoteSettings
 from labops.places.home import Facts, Home, Source, open_home
-from labops.places.local import MACHINES
+from labops.places.local import KEYS, MACHINES
 
 _NO_KEY = "-"
 
@@ -76,6 +76,19 @@ def _forget(home: Home, prefix: str, kept: str) -> None:
     for key in [row.key for page in home.store.pages(prefix) for row in page]:
         if key != kept:
             home.store.delete(key, None)
+
+
+def note_key(place: str, key_id: str, options: Mapping[str, str]) -> None:
+    """Remember in the home `place` that this key was made now."""
+    with _opened(place, options) as home:
+        home.store.put(f"{_prefix(place)}{KEYS}{key_id}", Source(b"", 0, Facts()), None)
+
+
+def key_notes(place: str, options: Mapping[str, str]) -> dict[str, str]:
+    """When each noted key was made, in ISO 8601, by its id."""
+    prefix = f"{_prefix(place)}{KEYS}"
+    with _opened(place, options) as home:
+        return {row.key[len(prefix) :]: row.modified for page in home.store.pages(prefix) for row in page}
 
 
 def machine_notes(place: str, options: Mapping[str, str]) -> list[MachineNote]:

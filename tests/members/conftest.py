@@ -236,39 +236,32 @@ class Staffed:
     def identities(self) -> Any:
         from labops.office import Office
 
-        return Office(str(self.root / "lab.toml"), self.server.options()).identities
+        return Office(str(self.root)).identities
 
     def identity(self, member: str) -> str:
         return f"lab-{self.name}.{member}"
 
-    def apply(self, *members: str) -> None:
-        """Identities with the home policy, by hand."""
-        from labops.drivers.iam import user
+    def apply(self) -> None:
+        """As `lab admin apply` does."""
+        from labops.verbs.admin_apply import apply
+        from labops.verbs.admin_plan import plan
 
-        home, data = f"arn:aws:s3:::{self.home_bucket}", f"arn:aws:s3:::{self.dataset_bucket}"
-        identities = self.identities()
-        for member in members:
-            own = {"StringLike": {"s3:prefix": [f"{member}/*", f"{member}/"]}}
-            rows = [
-                {"Effect": "Allow", "Action": "s3:ListBucket", "Resource": home, "Condition": own},
-                {"Effect": "Allow", "Action": "s3:*", "Resource": f"{home}/{member}/*"},
-                {"Effect": "Allow", "Action": ["s3:GetObject", "s3:ListBucket"], "Resource": [data, f"{data}/*"]},
-            ]
-            document = json.dumps({"Version": "2012-10-17", "Statement": rows}, separators=(",", ":"))
-            identities.create(user(self.identity(member)), tags={})
-            identities.put_policy(user(self.identity(member)), "own", document)
+        found = plan(str(self.root))
+        assert not apply(found.lab, found.changes).failed
 
     def keys(self, member: str) -> dict[str, bool]:
         return {key.id: key.is_active for key in self.identities().keys(self.identity(member))}
 
-    def put(self, key: str, data: bytes) -> None:
-        s3 = self.client()
+    def put(self, key: str, data: bytes, by: tuple[str, str] = ("", "")) -> None:
+        s3 = self.client("s3", by)
         s3.put_object(Bucket=self.home_bucket, Key=key, Body=data)
         s3.close()
 
     def objects(self) -> dict[str, bytes]:
+        """All but labops' own notes."""
         s3 = self.client()
         rows = s3.list_objects_v2(Bucket=self.home_bucket).get("Contents", [])
+        rows = [row for row in rows if "/.lab/" not in row["Key"]]
         found = {
             row["Key"]: s3.get_object(Bucket=self.home_bucket, Key=row["Key"])["Body"].read() for row in rows
         }  # fmt: skip
@@ -285,10 +278,10 @@ def staffed_on(server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
         s3.create_bucket(Bucket=bucket)
     s3.close()
     made.write('ada = { role = "student", email = "russell@lab.example" }\nbob = { role = "student" }\n')
-    made.apply("ada", "bob")
     monkeypatch.setenv("AWS_ACCESS_KEY_ID", server.key_id)
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", server.secret)
     monkeypatch.chdir(root)
+    made.apply()
     return made
 
 

@@ -304,13 +304,15 @@ def suspend(session: Session, name: str, undo: bool, profile: str, dry_run: bool
 
     done = verb(_office(profile), name, undo=undo, dry_run=dry_run)
     if session.is_json:
-        session.show_json(done._asdict())
+        changes = [str(change) for change in done.changes]
+        session.show_json({"member": name, "is_suspended": done.is_suspended, "changes": changes, "dry_run": dry_run})
         return 0
-    what = "on" if undo else "off"
+    for change in done.changes:
+        session.say(f"  {change}")
     if dry_run:
-        session.say(f"dry run: would switch {done.keys} keys of {name} {what}; nothing was done")
+        session.say("dry run: nothing was done")
     else:
-        session.say(f"{name}: {done.keys} keys switched {what}, and lab.toml says so")
+        session.say(f"{name} is {'back' if undo else 'suspended'}, and lab.toml says so")
         session.say("  git commit -m '…' lab.toml")
     return 0
 

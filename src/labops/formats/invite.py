@@ -141,6 +141,17 @@ def check_sealed(data: bytes) -> None:
 
     `bad-invite` for anything else, `invite-too-costly` for a work factor that would fill the memory.
     """
+    factor = work_factor(data)
+    if factor > MOST_WORK:
+        raise InvalidInput(
+            f"to open this invite would take 2^{factor} steps, which nobody's invite asks for",
+            code="invite-too-costly",
+            hint="it does not come from labops; ask the administrator who sent it",
+        )
+
+
+def work_factor(data: bytes) -> int:
+    """The binary logarithm of the work that opening this age file takes; `InvalidInput` (`bad-invite`) if it is none."""
     if len(data) > LIMIT:
         raise _bad("it is far too large")
     head = _opened(data)
@@ -150,12 +161,7 @@ def check_sealed(data: bytes) -> None:
     match = _SCRYPT.fullmatch(rest.partition(b"\n")[0])
     if match is None:
         raise _bad("it is encrypted for a key, not with a passphrase")
-    if int(match[1]) > MOST_WORK:
-        raise InvalidInput(
-            f"to open this invite would take 2^{int(match[1])} steps, which nobody's invite asks for",
-            code="invite-too-costly",
-            hint="it does not come from labops; ask the administrator who sent it",
-        )
+    return int(match[1])
 
 
 def _opened(data: bytes) -> bytes:

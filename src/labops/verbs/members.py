@@ -9,9 +9,11 @@ from labops.alumni import Owned
 from labops.drivers.iam import user
 from labops.errors import LabError, NotFound
 from labops.formats.labedit import drop_member, set_member
+from labops.formats.labfile import read_lab
 from labops.membership import KeyInfo, Member, Role
 from labops.model import OnEvent, ignore
 from labops.office import Office, places_of, today
+from labops.planning.lab import SUSPENDED, YES, Act, Change, Thing
 from labops.rights import MachineNote
 
 
@@ -61,30 +63,29 @@ def _row(office: Office, member: Member) -> MemberRow:
 
 
 class Suspended(NamedTuple):
-    """What suspending did, or ending it."""
+    """What suspending did, or ending it: the changes at the store."""
 
     member: str
     is_suspended: bool
-    keys: int
-    """How many keys were switched."""
+    changes: tuple[Change, ...]
     is_dry: bool = False
 
 
 def suspend(office: Office, name: str, *, undo: bool = False, dry_run: bool = False) -> Suspended:
-    """Switch all keys of a member off (first), and say so in `lab.toml`; `undo` switches them on again (last).
+    """Switch all keys of a member off (first), and say so in `lab.toml`; `undo` gives everything back (last).
 
     Nothing is deleted. Run again it ends in the same state, wherever it was cut short.
     """
     member = office.member(name)
-    identity = office.lab.identity_of(name)
-    keys = office.look(member).keys
+    text = set_member(office.text, member._replace(is_suspended=not undo))
+    changes = office.changes_for(name, read_lab(text))
     if not dry_run:
-        if not undo and keys is not None and office.has_keys:
-            office.identities.set_active(identity, False)
-        office.rewrite(set_member(office.text, member._replace(is_suspended=not undo)))
-        if undo and keys is not None and office.has_keys:
-            office.identities.set_active(identity, True)
-    return Suspended(name, not undo, len(keys or ()), dry_run)
+        if undo:
+            office.rewrite(text)
+        for change in changes:
+            office.provider.apply(change)
+        office.rewrite(text)
+    return Suspended(name, not undo, changes, dry_run)
 
 
 class Removed(NamedTuple):
@@ -114,7 +115,7 @@ def remove(
         raise NotFound(f"no member is called '{name}'", code="no-such-member", hint="lab admin members", member=name)
     gone = member or Member(name, Role.STUDENT)
     if has_identity and not dry_run:
-        office.identities.set_active(identity, False)
+        office.provider.apply(Change(Act.REVOKE, Thing("user", identity), SUSPENDED, YES))
     home = places_of(lab, gone).home
     owned = alumni.owned(office, gone)
     target = ""

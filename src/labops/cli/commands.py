@@ -62,6 +62,9 @@ GROUPS: dict[str, dict[str, Entry]] = {
     "Your own files": {
         "home": Entry("home:home", "Keep a folder the same on every machine: link, sync, restore."),
     },
+    "Run the lab": {
+        "admin": Entry("admin:admin", "Set the lab up from lab.toml, prove its rights, audit it."),
+    },
     "Look": {
         "status": Entry("look:status", "Show what differs from the DVC files, or from a remote (-c)."),
         "data": Entry("look:data", "Compare the last commit, the DVC files and the workspace."),

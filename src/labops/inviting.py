@@ -9,7 +9,7 @@ from typing import NamedTuple
 from labops.drivers import age, fs
 from labops.drivers.git import Git
 from labops.drivers.git import hooks as git
-from labops.errors import Conflict, LabError, NotFound
+from labops.errors import InvalidInput, LabError, NotFound
 from labops.formats import invite as form
 from labops.membership import AccessKey, Member, Secret
 from labops.office import Known, Office, day_after, today
@@ -49,11 +49,11 @@ class Issued(NamedTuple):
 def issue(office: Office, member: Member, options: InviteOptions, *, dry_run: bool = False) -> Issued:
     """Make a key and the invite that holds it.
 
-    Raises `Conflict` (`member-not-active`), `NotFound` (`not-applied`) for a member whose identity is not made yet.
+    Raises `InvalidInput` (`member-not-active`), `NotFound` (`not-applied`) for a member whose identity is not made yet.
     Cut short, it leaves at most a key that nobody knows, which the next invite removes.
     """
     if not member.is_active(today()):
-        raise Conflict(
+        raise InvalidInput(
             f"'{member.name}' is suspended, or past the last day",
             code="member-not-active",
             hint=f"lab admin suspend {member.name} --undo, or a later 'ends' in lab.toml",

@@ -36,7 +36,10 @@ def test_failures_are_told_apart(sealed: bytes) -> None:
 
 def test_a_busy_machine_tries_again(sealed: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
     """A timing that was off does not make a good invite a bad one, nor a weak one good enough."""
-    answers: list[Any] = [pyrage.DecryptError("Excessive work parameter for passphrase.\nDecryption would take …"), b"x"]
+    answers: list[Any] = [
+        pyrage.DecryptError("Excessive work parameter for passphrase.\nDecryption would take …"),
+        b"x",
+    ]
 
     def answer(*_: object, **__: object) -> Any:
         value = answers.pop(0) if len(answers) > 1 else answers[0]

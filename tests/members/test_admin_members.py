@@ -150,7 +150,7 @@ def test_suspending_and_back(lab: LabCommand, staffed: Staffed) -> None:
     assert states(lab)["ada"] == "suspended"
     assert tomllib.loads(Path("lab.toml").read_text())["members"]["ada"]["suspended"]
     refused = lab("admin", "invite", "ada", "--passphrase-file", "../passphrase", "--json")
-    assert (refused.code, refused.document["error"]["code"]) == (11, "member-not-active")
+    assert (refused.code, refused.document["error"]["code"]) == (2, "member-not-active")
     assert lab("admin", "suspend", "ada", "--undo").code == 0
     assert can_list(staffed, inside)
     assert staffed.objects() == {"ada/thesis.tex": b"x"}

@@ -7,6 +7,7 @@ from typing import Final
 
 from labops.administration.provider import Finding, Limits
 from labops.administration.scrutiny import bucket_findings, key_findings
+from labops.administration.wanted import ATTACHED, MEMBERSHIP, POLICY, Wanted, wanted
 from labops.drivers.bucketadmin import SETTINGS, BucketAdmin
 from labops.drivers.hands import each_ready
 from labops.drivers.iam import Identities, Identity, Kind
@@ -16,7 +17,6 @@ from labops.formats.policy import canonical
 from labops.membership import Lab
 from labops.membership import Provider as Name
 from labops.planning.lab import SUSPENDED, TRUST, YES, Act, Change, State, Thing
-from labops.planning.labstate import ATTACHED, MEMBERSHIP, POLICY, Wanted, wanted
 
 _KNOWN_EVERYWHERE: Final = ("versioning", "lifecycle", "tags", "bucket-policy")
 _AT_ONCE: Final = 8
@@ -38,6 +38,7 @@ class Cloud:
         return wanted(lab, today, kinds=kinds, owner=owner)
 
     def observe(self, lab: Lab) -> State:
+        """Everything of this lab: its two buckets, and the identities whose names begin with its own."""
         state: dict[Thing, Mapping[str, str]] = {}
         for bucket in (lab.home_bucket, lab.dataset_bucket):
             if self.buckets.exists(bucket):
@@ -83,6 +84,7 @@ class Cloud:
             yield TRUST, canonical(self.identities.trust(identity.name))
 
     def apply(self, change: Change) -> bool:
+        """One change, looked at again where stores are known to keep nothing."""
         if change.thing.kind == "bucket":
             return self._apply_to_bucket(change)
         assert self.identities is not None
@@ -136,6 +138,7 @@ class Cloud:
             identities.delete_policy(identity, setting.removeprefix(POLICY))
 
     def limits(self, lab: Lab) -> Limits:
+        """What plain http, an unknown store, or the lack of conditions means."""
         notes = []
         if lab.endpoint.startswith("http://"):
             notes.append("the endpoint is plain http: keys are safe, but everybody on the line reads the data")

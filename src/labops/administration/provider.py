@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import NamedTuple, Protocol
 
+from labops.administration.wanted import Wanted
 from labops.membership import Lab
 from labops.planning.lab import Change, State
-from labops.planning.labstate import Wanted
 
 
 class Finding(NamedTuple):

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import datetime as dt
 from collections.abc import Iterator
 
+from labops.administration.days import days_between
 from labops.administration.provider import Finding
 from labops.drivers.bucketadmin import BucketAdmin
 from labops.drivers.iam import Identities, Kind
-from labops.errors import LabError, NotFound, Unsupported
+from labops.errors import LabError, Unsupported
 from labops.membership import KeyInfo, Lab, Provider
 
 KEY_DAYS = 90
@@ -18,10 +18,9 @@ KEY_DAYS = 90
 def bucket_findings(lab: Lab, buckets: BucketAdmin) -> Iterator[Finding]:
     """Buckets that are open to the world, or hold bytes unencrypted."""
     for bucket in (lab.home_bucket, lab.dataset_bucket):
-        try:
-            grants = buckets.public_grants(bucket)
-        except NotFound:
+        if not buckets.exists(bucket):
             continue
+        grants = buckets.public_grants(bucket)
         if grants:
             words = ", ".join(grants)
             yield Finding(
@@ -79,10 +78,3 @@ def _age(name: str, key: KeyInfo, today: str) -> Iterator[Finding]:
     if days is not None and days > KEY_DAYS:
         used = f"last used {key.last_used[:10]}" if key.last_used else "no use of it is known"
         yield Finding("old-key", name, f"the key {key.id} is {days} days old; {used}", "lab admin rotate")
-
-
-def days_between(time: str, today: str) -> int | None:
-    """Whole days from an ISO time to a day; None where the store tells no time."""
-    if not time:
-        return None
-    return (dt.date.fromisoformat(today) - dt.date.fromisoformat(time[:10])).days

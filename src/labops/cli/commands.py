@@ -60,13 +60,15 @@ GROUPS: dict[str, dict[str, Entry]] = {
         "unfreeze": Entry("imports:unfreeze", "Let imports or stages change again."),
     },
     "Belong to a lab": {
-        "admin": Entry("admin:admin", "Keep the lab: invite, rotate, suspend and remove members."),
         "join": Entry("members:join", "Make this machine yours with an invite: key, home, datasets."),
         "leave": Entry("members:leave", "Take the key and the membership off this machine; data stays."),
         "whoami": Entry("members:whoami", "Say which labs this machine has joined, and as whom."),
     },
     "Your own files": {
         "home": Entry("home:home", "Keep a folder the same on every machine: link, sync, restore."),
+    },
+    "Run the lab": {
+        "admin": Entry("admin:admin", "Set the lab up from lab.toml, invite members, prove, audit."),
     },
     "Look": {
         "status": Entry("look:status", "Show what differs from the DVC files, or from a remote (-c)."),

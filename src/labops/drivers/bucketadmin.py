@@ -54,11 +54,17 @@ class BucketAdmin:
 
     def create(self, bucket: str) -> None:
         """Make the bucket in the region of our access; one that is ours already is no error."""
-        arguments: dict[str, Any] = {}
-        if self._access.region not in {"", "us-east-1"} and not self._access.endpoint:
-            arguments["CreateBucketConfiguration"] = {"LocationConstraint": self._access.region}
+        where: dict[str, Any] = {}
+        if self._access.region not in {"", "us-east-1"}:
+            where["CreateBucketConfiguration"] = {"LocationConstraint": self._access.region}
         try:
-            self._call("create_bucket", bucket, **arguments)
+            try:
+                self._call("create_bucket", bucket, **where)
+            except InvalidInput as error:
+                # A store of one's own knows no regions, or gives them names of its own.
+                if not self._access.endpoint or "LocationConstraint" not in str(error.fields.get("answer")):
+                    raise
+                self._call("create_bucket", bucket)
         except Conflict as error:
             if error.fields.get("answer") != "BucketAlreadyOwnedByYou":
                 raise

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
 from typing import NamedTuple
 
+from labops.administration.days import today
 from labops.administration.labfiles import find_lab
 from labops.administration.opening import open_provider
 from labops.administration.provider import Limits, Provider
@@ -21,11 +21,6 @@ class LabPlan(NamedTuple):
     limits: Limits
     unkept: tuple[Ignored, ...] = ()
     """What the lab asks for and the store was seen not to keep."""
-
-
-def today() -> str:
-    """The day in UTC, `YYYY-MM-DD`."""
-    return datetime.now(UTC).date().isoformat()
 
 
 def plan(folder: str = ".", *, profile: str = "", day: str = "", provider: Provider | None = None) -> LabPlan:

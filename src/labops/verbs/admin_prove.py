@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import NamedTuple
 
 from labops.administration.borrowing import Borrowed, borrowed_keys
+from labops.administration.days import today
 from labops.administration.labfiles import find_lab
 from labops.administration.opening import admin_access, open_cloud
 from labops.drivers.aws import AwsKeys, S3Access
@@ -16,7 +17,6 @@ from labops.drivers.probing import Ground, Prepared, Prober, keys_of
 from labops.errors import AccessDenied, InvalidInput, NotFound, Unsupported
 from labops.membership import Lab, Member, Provider, Role
 from labops.planning.rights import Target, Trial, cast, trials
-from labops.verbs.admin_plan import today
 
 
 class Answer(NamedTuple):
@@ -71,6 +71,9 @@ def prove(
     given = dict(profiles or {})
     actors = cast(lab, day or today(), names=(*members, *given))
     _check_names(lab, (*members, *given), actors)
+    for bucket in (lab.home_bucket, lab.dataset_bucket):
+        if not cloud.buckets.exists(bucket):
+            raise NotFound(f"there is no bucket '{bucket}' yet", code="lab-not-applied", hint="lab admin apply")
     note = Borrowed(lab)
     with _cleaned(access, note) as ground, _keys(lab, cloud.identities, actors, given, note) as keys:
         playing = tuple(actor for actor in actors if actor.name in keys)
@@ -131,7 +134,8 @@ def _cleaned(access: S3Access, note: Borrowed) -> Iterator[Ground]:
         yield ground
     finally:
         for bucket, folder in note.left("folder"):
-            ground.clean(bucket, folder)
+            with contextlib.suppress(NotFound):
+                ground.clean(bucket, folder)
             note.drop("folder", bucket, folder)
 
 

@@ -46,6 +46,7 @@ class AwsIdentities:
         self._unless_there(f"create_{identity.kind}", identity, **arguments)
 
     def delete(self, identity: Identity) -> None:
+        """What hangs on it first: IAM deletes nothing that still has something."""
         try:
             self._strip(identity)
         except NotFound:
@@ -113,6 +114,7 @@ class AwsIdentities:
         self._unless_gone("remove_user_from_group", identity, GroupName=group, UserName=name)
 
     def keys(self, name: str) -> tuple[KeyInfo, ...]:
+        """With the time of the last use, where the server knows it."""
         rows = self._pages("list_access_keys", "AccessKeyMetadata", UserName=name)
         found = [
             KeyInfo(

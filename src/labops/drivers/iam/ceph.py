@@ -58,6 +58,7 @@ class CephIdentities:
             self._info(name)
 
     def delete(self, identity: Identity) -> None:
+        """Policies and keys first; a user who owns buckets is kept by the gateway."""
         name = _user(identity)
         try:
             keys = self._key_ids(name)
@@ -76,6 +77,7 @@ class CephIdentities:
         raise _cannot("use roles", role)
 
     def policies(self, identity: Identity) -> dict[str, str]:
+        """The user's inline policies."""
         name = _user(identity)
         try:
             with boto.translated("list user policies", identity=name):
@@ -129,6 +131,7 @@ class CephIdentities:
         return [key.id for key in self.keys(name)]
 
     def create_key(self, name: str) -> AccessKey:
+        """A key that the gateway chooses."""
         before = set(self._key_ids(name))
         if len(before) >= KEYS_AT_MOST:
             raise Conflict(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+from collections.abc import Sequence
 from typing import NamedTuple
 
 from labops.drivers import age, fs
@@ -52,12 +53,7 @@ def issue(office: Office, member: Member, options: InviteOptions, *, dry_run: bo
     Raises `InvalidInput` (`member-not-active`), `NotFound` (`not-applied`) for a member whose identity is not made yet.
     Cut short, it leaves at most a key that nobody knows, which the next invite removes.
     """
-    if not member.is_active(today()):
-        raise InvalidInput(
-            f"'{member.name}' is suspended, or past the last day",
-            code="member-not-active",
-            hint=f"lab admin suspend {member.name} --undo, or a later 'ends' in lab.toml",
-        )
+    _require_active(member)
     path = os.path.realpath(options.path or f"{member.name}{form.SUFFIX}")
     if os.path.isdir(path):
         path = os.path.join(path, f"{member.name}{form.SUFFIX}")
@@ -71,30 +67,41 @@ def issue(office: Office, member: Member, options: InviteOptions, *, dry_run: bo
             member=member.name,
         )
     plan = plan_new_key(known.ring, revoke_old=options.revokes_old)
-    dropped = tuple(key.id for key in plan.drop)
-    stays = tuple(key.id for key in plan.stays)
-    others = tuple(key.id for key in known.keys if key not in plan.drop and key not in plan.stays)
+    gone = [key.id for key in plan.drop]
+    late = [key.id for key in known.keys if key not in plan.drop and key not in plan.stays]
     secret = options.passphrase or Secret(form.new_passphrase(os.urandom(form.RANDOM_BYTES)))
     form.check_strength(secret.reveal())
-    issued = Issued(member.name, path, secret, expires, "", (*dropped, *others), stays, dry_run)
+    stays = tuple(key.id for key in plan.stays)
+    issued = Issued(member.name, path, secret, expires, "", (*gone, *late), stays, dry_run)
     if dry_run:
         return issued
     key = options.key
-    identity = office.lab.identity_of(member.name)
     if key is None and office.has_keys:
-        for key_id in dropped:
-            office.identities.delete_key(identity, key_id)
+        _revoke(office, member, gone)
         key = office.new_key(member)
     try:
         _write(path, office, member, key, issued)
     except BaseException:
         if key is not None and options.key is None:
             with contextlib.suppress(LabError):
-                office.identities.delete_key(identity, key.id)
+                _revoke(office, member, [key.id])
         raise
-    for key_id in others:
-        office.identities.delete_key(identity, key_id)
+    _revoke(office, member, late)
     return issued._replace(key_id=key.id if key else "")
+
+
+def _require_active(member: Member) -> None:
+    if not member.is_active(today()):
+        raise InvalidInput(
+            f"'{member.name}' is suspended, or past the last day",
+            code="member-not-active",
+            hint=f"lab admin suspend {member.name} --undo, or a later 'ends' in lab.toml",
+        )
+
+
+def _revoke(office: Office, member: Member, key_ids: Sequence[str]) -> None:
+    for key_id in key_ids:
+        office.identities.delete_key(office.lab.identity_of(member.name), key_id)
 
 
 def _write(path: str, office: Office, member: Member, key: AccessKey | None, issued: Issued) -> None:

@@ -151,7 +151,7 @@ def check_sealed(data: bytes) -> None:
 
 
 def work_factor(data: bytes) -> int:
-    """The binary logarithm of the work that opening this age file takes; `InvalidInput` (`bad-invite`) if it is none."""
+    """The binary logarithm of the work that it takes to open this age file; `InvalidInput` (`bad-invite`) for none."""
     if len(data) > LIMIT:
         raise _bad("it is far too large")
     head = _opened(data)

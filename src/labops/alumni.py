@@ -49,9 +49,10 @@ def owned(office: Office, member: Member) -> Owned:
         try:
             for page in opened.store.pages(prefix):
                 for row in page:
-                    if row.key.startswith(f"{prefix}{HOME_TRASH}/"):
+                    path = f"/{row.key[len(prefix) :]}"  # each linked folder has a trash of its own
+                    if f"/{HOME_TRASH}/" in path:
                         trash += row.size
-                    elif not row.key.startswith(f"{prefix}{PRIVATE}/"):
+                    elif not path.startswith(f"/{PRIVATE}/"):
                         files, size = files + 1, size + row.size
         except NotFound:
             pass
@@ -118,7 +119,10 @@ def _move_folder(home: str, target: str) -> None:
         return
     if os.path.lexists(target):
         raise _in_the_way(target)
-    fs.make_folder(os.path.dirname(target))
+    top = os.path.dirname(target)
+    if not os.path.isdir(top):
+        fs.make_folder(top)
+        os.chmod(top, 0o700)
     fs.rename(home, target)
 
 

@@ -178,7 +178,11 @@ class Office:
         """What `lab` (the file as it is about to be) changes at the store for this member alone."""
         wanted = self.provider.wanted(lab, today())
         changes = plan_lab(wanted.state, self.provider.observe(lab), wanted.why)
-        return tuple(change for change in changes if change.thing == Thing("user", lab.identity_of(name)))
+        return tuple(change for change in changes if change.thing == self.account(name))
+
+    def account(self, name: str) -> Thing:
+        """What a member is at the store: an identity, or an account of the server."""
+        return Thing("user", name if self.lab.provider is Name.LOCAL else self.lab.identity_of(name))
 
     # -- invites ----------------------------------------------------------------------------------------
 

@@ -10,7 +10,6 @@ from labops.administration.provider import Provider
 from labops.drivers.aws import S3Access, s3_access
 from labops.drivers.bucketadmin import BucketAdmin
 from labops.drivers.iam import open_aws, open_ceph
-from labops.errors import Unsupported
 from labops.membership import Lab
 from labops.membership import Provider as Name
 
@@ -27,7 +26,9 @@ def admin_access(lab: Lab, *, profile: str = "", env: Mapping[str, str] | None =
 def open_provider(lab: Lab, *, profile: str = "") -> Provider:
     """The provider of `lab`. Sends a request only to find out what kind of store an unknown endpoint is."""
     if lab.provider is Name.LOCAL:
-        raise Unsupported("folders of a lab server cannot be set up yet", code="no-local-provider", provider="local")
+        from labops.administration.server import Server
+
+        return Server(lab)
     return open_cloud(lab, profile=profile)
 
 

@@ -13,6 +13,7 @@ from labops.errors import InvalidInput
 
 if TYPE_CHECKING:
     from labops.membership import Lab
+    from labops.verbs.admin_plan import LabPlan
 
 
 @click.group("admin", cls=Family)
@@ -120,15 +121,18 @@ def plan(session: Session, /, profile: str, check: bool) -> int:
 @admin.command("apply")
 @_profile
 @click.option("-y", "--yes", is_flag=True, help="Do not ask.")
+@click.option("--script", is_flag=True, help="For a lab server: print the commands for root, and do nothing.")
 @options.dry_run
 @json_option
 @pass_session
-def apply(session: Session, /, profile: str, yes: bool, dry_run: bool) -> int:
+def apply(session: Session, /, profile: str, yes: bool, script: bool, dry_run: bool) -> int:
     """Make the store as lab.toml says, after showing the plan. Deletes no data; can be repeated at any time."""
     from labops.verbs.admin_apply import apply as change
     from labops.verbs.admin_plan import plan as look
 
     found = look(profile=profile)
+    if script:
+        return _script(session, found)
     if not session.is_json:
         show.plan(session, found)
     if dry_run or not found.changes:
@@ -143,6 +147,20 @@ def apply(session: Session, /, profile: str, yes: bool, dry_run: bool) -> int:
     else:
         show.apply_end(session, report)
     return report.exit_code
+
+
+def _script(session: Session, found: LabPlan) -> int:
+    """The plan as commands, for root to read and run."""
+    from labops.membership import Provider
+
+    if found.lab.provider is not Provider.LOCAL:
+        raise InvalidInput(
+            "only the commands of a lab server are a script", code="bad-usage", hint="lab admin export terraform"
+        )
+    from labops.administration.server import script
+
+    session.say(script(found.changes).rstrip("\n"))
+    return 0
 
 
 @admin.command("audit")

@@ -355,7 +355,7 @@ def _removed_lines(done: Removed) -> Iterator[str]:
     if done.is_dry:
         yield "dry run: nothing was done"
         return
-    yield "keys, rights and identity are gone" if done.had_identity else "there was no identity at the store"
+    yield "keys and rights are gone" if done.had_account else "there was no account"
     yield f"the home is now at {done.archived}" if done.archived else "the home stays where it is"
     yield "what is left to do: lab admin apply; git commit -m '…' lab.toml"
 

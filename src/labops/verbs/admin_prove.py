@@ -65,7 +65,7 @@ def prove(
     """
     lab = find_lab(folder)
     if lab.provider is Provider.LOCAL:
-        raise Unsupported("rights of folders are not proved by requests", code="no-local-provider")
+        return _prove_server(lab, members, day or today(), on_answer)
     cloud = open_cloud(lab, profile=profile)
     access = admin_access(lab, profile=profile)
     given = dict(profiles or {})
@@ -81,6 +81,18 @@ def prove(
         answers = [answer for actor in playing for answer in run.ask(actor, keys[actor.name], playing, on_answer)]
     absent = tuple((actor.name, "has two keys already, or no identity yet") for actor in actors if actor not in playing)
     return Proof(lab, tuple(answers), (*absent, *_missing_roles(lab, playing)))
+
+
+def _prove_server(lab: Lab, names: tuple[str, ...], day: str, on_answer: Callable[[Answer], None]) -> Proof:
+    from labops.administration.serverproof import prove_server
+
+    actors = cast(lab, day, names=names)
+    _check_names(lab, names, actors)
+    seen = prove_server(lab, actors, day)
+    answers = tuple(Answer(trial, word) for trial, word in seen.answers)
+    for answer in answers:
+        on_answer(answer)
+    return Proof(lab, answers, seen.absent)
 
 
 def _check_names(lab: Lab, names: tuple[str, ...], actors: tuple[Member, ...]) -> None:

@@ -13,7 +13,7 @@ from labops.formats.labfile import read_lab
 from labops.membership import KeyInfo, Member, Role
 from labops.model import OnEvent, ignore
 from labops.office import Office, places_of, today
-from labops.planning.lab import SUSPENDED, YES, Act, Change, Thing
+from labops.planning.lab import SUSPENDED, YES, Act, Change
 from labops.rights import MachineNote
 
 
@@ -95,7 +95,7 @@ class Removed(NamedTuple):
     owned: Owned
     archived: str
     """Where the home lies now; empty when it stayed."""
-    had_identity: bool
+    had_account: bool
     is_dry: bool = False
 
 
@@ -108,32 +108,24 @@ def remove(
     Run again it goes on where it was cut short. `NotFound` (`no-such-member`) for a name that nobody knows.
     """
     lab = office.lab
-    identity = lab.identity_of(name)
+    account = office.account(name)
     member = lab.member(name)
-    has_identity = office.has_keys and _exists(office, identity)
-    if member is None and not has_identity:
+    has_account = account in office.provider.observe(lab)
+    if member is None and not has_account:
         raise NotFound(f"no member is called '{name}'", code="no-such-member", hint="lab admin members", member=name)
+    text = drop_member(office.text, name) if member else office.text  # what only a person can edit is told first
     gone = member or Member(name, Role.STUDENT)
-    if has_identity and not dry_run:
-        office.provider.apply(Change(Act.REVOKE, Thing("user", identity), SUSPENDED, YES))
+    if has_account and not dry_run:
+        office.provider.apply(Change(Act.REVOKE, account, SUSPENDED, YES))
     home = places_of(lab, gone).home
     owned = alumni.owned(office, gone)
-    target = ""
-    if archive and home:
-        target = alumni.place(lab, name)
-        if not dry_run:
-            alumni.archive(office, gone, on_event=on_event)
+    target = alumni.place(lab, name) if archive and home else ""
     if not dry_run:
-        if has_identity:
-            office.identities.delete(user(identity))
-        if member is not None:
-            office.rewrite(drop_member(office.text, name))
-    return Removed(name, owned, target, has_identity, dry_run)
-
-
-def _exists(office: Office, identity: str) -> bool:
-    try:
-        office.identities.keys(identity)
-    except NotFound:
-        return False
-    return True
+        if target:
+            alumni.archive(office, gone, on_event=on_event)
+        if has_account and office.has_keys:
+            office.identities.delete(user(account.name))
+        for change in office.changes_for(name, read_lab(text)):
+            office.provider.apply(change)
+        office.rewrite(text)
+    return Removed(name, owned, target, has_account, dry_run)

@@ -27,6 +27,7 @@ class Server:
         return not accounts.is_root() and accounts.owner_above(self.names.root) == accounts.me()[0]
 
     def wanted(self, lab: Lab, today: str) -> Wanted:
+        """`InvalidInput` (`system-account`) for a member who would be `root` or `daemon`."""
         if self.is_trial:
             name, group = accounts.me()
             return Wanted(*wanted_server(lab, today, alone=name, alone_group=group))
@@ -84,6 +85,7 @@ class Server:
         return {f"{MEMBERSHIP}{group}": YES for group, members in groups.items() if name in members}
 
     def apply(self, change: Change) -> bool:
+        """Accounts and groups want root: `AccessDenied` (`needs-root`)."""
         if change.thing.kind == "folder":
             self._apply_to_folder(change)
             return True

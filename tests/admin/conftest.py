@@ -6,18 +6,25 @@ import contextlib
 import itertools
 import os
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import boto3
 import pytest
 from botocore.config import Config
 
+from labops.administration.cloud import Cloud
+from labops.administration.opening import open_provider
 from labops.drivers.aws import S3Access, s3_access
 from labops.drivers.iam import Identities, open_aws, open_ceph
+from labops.formats.labtemplate import template
 from labops.membership import AccessKey, Lab, Member, Provider, Role
+from labops.planning.lab import Change
 from labops.testing import servers
 from labops.testing.ceph import ceph as start_ceph
 from labops.testing.servers import Server, ServerAbsent
+from labops.verbs.admin_apply import ApplyReport, apply
+from labops.verbs.admin_plan import plan
 
 _numbers = itertools.count()
 
@@ -113,3 +120,59 @@ def ceph_store(ceph: tuple[Server, Server]) -> Iterator[Store]:
     made = Store(ceph[0])
     yield made
     made.close()
+
+
+class Office:
+    """An administrator's desk: a folder with `lab.toml`, credentials in the environment, a store behind them."""
+
+    def __init__(self, store: Store, folder: Path) -> None:
+        self.store = store
+        self.folder = folder
+        self.lab = store.lab()
+        self.write(self.lab)
+
+    def write(self, lab: Lab, extra: str = "") -> Lab:
+        """Make `lab.toml` say `lab`, and `extra` lines of it."""
+        self.lab = lab
+        (self.folder / "lab.toml").write_text(template(lab) + extra)
+        return lab
+
+    def cloud(self) -> Cloud:
+        """The provider, opened anew as each command does."""
+        found = open_provider(self.lab)
+        assert isinstance(found, Cloud)
+        return found
+
+    def plan(self, day: str = "") -> tuple[Change, ...]:
+        return plan(str(self.folder), day=day).changes
+
+    def apply(self, day: str = "") -> ApplyReport:
+        found = plan(str(self.folder), day=day)
+        return apply(found.lab, found.changes)
+
+    def key(self, member: str) -> AccessKey:
+        """A key of the member, as an invitation would make it."""
+        return self.store.identities().create_key(self.lab.identity_of(member))
+
+
+@pytest.fixture
+def office(store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Office:
+    """A desk at each judge in turn; its lab is not applied yet."""
+    return _office(store, tmp_path, monkeypatch)
+
+
+@pytest.fixture
+def ministack_office(ministack_store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Office:
+    return _office(ministack_store, tmp_path, monkeypatch)
+
+
+@pytest.fixture
+def ceph_office(ceph_store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Office:
+    return _office(ceph_store, tmp_path, monkeypatch)
+
+
+def _office(store: Store, folder: Path, monkeypatch: pytest.MonkeyPatch) -> Office:
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", store.server.key_id)
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", store.server.secret)
+    monkeypatch.chdir(folder)
+    return Office(store, folder)

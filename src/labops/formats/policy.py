@@ -8,7 +8,7 @@ AWS counts letters.
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final, NamedTuple
 
 from labops.membership import Lab, Member, Provider, Role
@@ -162,12 +162,7 @@ def role_documents(lab: Lab, role: Role, today: str) -> dict[str, str]:
     found = {_role_policy(role): document(role_statements(lab, role))}
     if role in (Role.CURATOR, Role.STUDENT):
         found["home"] = document(home(lab, f"${{aws:PrincipalTag/{TAG}}}/"))
-    shared: list[Statement] = []
-    for member in lab.members:
-        if member.role is role and role is not Role.ADMIN:
-            for statement in _shared(lab, granted_to(lab, member)):
-                tagged = {"StringEquals": {f"aws:PrincipalTag/{TAG}": member.name}}
-                shared.append({**statement, "Condition": {**statement.get("Condition", {}), **tagged}})
+    shared = list(_shared_by_tag(lab, role))
     if shared:
         found["shared"] = document(shared)
     # Whoever is not known as an active member of this role gets nothing, whatever the login service says.
@@ -175,6 +170,18 @@ def role_documents(lab: Lab, role: Role, today: str) -> dict[str, str]:
     condition = {"StringNotEquals": {f"aws:PrincipalTag/{TAG}": names or [""]}}
     found["members"] = document([_deny(["*"], "*", condition)])
     return found
+
+
+def _shared_by_tag(lab: Lab, role: Role) -> Iterator[Statement]:
+    """The grants to members of `role`: those who may read the same share a statement, or it would grow too long."""
+    names: dict[tuple[str, ...], list[str]] = {}
+    for member in lab.members:
+        if member.role is role and role is not Role.ADMIN:
+            names.setdefault(tuple(granted_to(lab, member)), []).append(member.name)
+    for prefixes, readers in names.items():
+        tagged = {"StringEquals": {f"aws:PrincipalTag/{TAG}": readers}}
+        for statement in _shared(lab, prefixes):
+            yield {**statement, "Condition": {**statement.get("Condition", {}), **tagged}}
 
 
 def trust(lab: Lab) -> str:

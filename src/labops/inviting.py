@@ -10,11 +10,11 @@ from typing import NamedTuple
 from labops.drivers import age, fs
 from labops.drivers.git import Git
 from labops.drivers.git import hooks as git
-from labops.errors import InvalidInput, LabError, NotFound
+from labops.errors import Conflict, InvalidInput, LabError, NotFound
 from labops.formats import invite as form
 from labops.membership import AccessKey, Member, Secret
 from labops.office import Known, Office, day_after, today
-from labops.planning.keys import plan_new_key
+from labops.planning.keys import NewKey, plan_new_key
 
 DAYS = 14
 """How long an invite can be used, unless it is said otherwise."""
@@ -50,7 +50,8 @@ class Issued(NamedTuple):
 def issue(office: Office, member: Member, options: InviteOptions, *, dry_run: bool = False) -> Issued:
     """Make a key and the invite that holds it.
 
-    Raises `InvalidInput` (`member-not-active`), `NotFound` (`not-applied`) for a member whose identity is not made yet.
+    Raises `InvalidInput` (`member-not-active`), `NotFound` (`not-applied`) for a member whose identity is not made yet,
+    `Conflict` (`keys-in-use`) when a machine would lose the key that it works with.
     Cut short, it leaves at most a key that nobody knows, which the next invite removes.
     """
     _require_active(member)
@@ -58,17 +59,9 @@ def issue(office: Office, member: Member, options: InviteOptions, *, dry_run: bo
     if os.path.isdir(path):
         path = os.path.join(path, f"{member.name}{form.SUFFIX}")
     expires = options.expires or min(filter(None, (day_after(DAYS), member.ends)))
-    known = office.look(member) if office.has_keys and options.key is None else Known((), ())
-    if known.keys is None:
-        raise NotFound(
-            f"the store does not know '{member.name}' yet",
-            code="not-applied",
-            hint="lab admin apply",
-            member=member.name,
-        )
-    plan = plan_new_key(known.ring, revoke_old=options.revokes_old)
+    known, plan = _room(office, member, options)
     gone = [key.id for key in plan.drop]
-    late = [key.id for key in known.keys if key not in plan.drop and key not in plan.stays]
+    late = [key.id for key in known.keys or () if key not in plan.drop and key not in plan.stays]
     secret = options.passphrase or Secret(form.new_passphrase(os.urandom(form.RANDOM_BYTES)))
     form.check_strength(secret.reveal())
     stays = tuple(key.id for key in plan.stays)
@@ -88,6 +81,27 @@ def issue(office: Office, member: Member, options: InviteOptions, *, dry_run: bo
         raise
     _revoke(office, member, late)
     return issued._replace(key_id=key.id if key else "")
+
+
+def _room(office: Office, member: Member, options: InviteOptions) -> tuple[Known, NewKey]:
+    """What is known of the member's keys, and how room is made for a new one."""
+    known = office.look(member) if office.has_keys and options.key is None else Known((), ())
+    if known.keys is None:
+        raise NotFound(
+            f"the store does not know '{member.name}' yet",
+            code="not-applied",
+            hint="lab admin apply",
+            member=member.name,
+        )
+    plan = plan_new_key(known.ring, revoke_old=options.revokes_old)
+    if plan.cut_off:
+        raise Conflict(
+            f"both keys of '{member.name}' are in use, the older one on: {', '.join(plan.cut_off)}",
+            code="keys-in-use",
+            hint="let these machines join with the newer invite first; or --revoke-old, which stops them",
+            member=member.name,
+        )
+    return known, plan
 
 
 def _require_active(member: Member) -> None:

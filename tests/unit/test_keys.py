@@ -17,31 +17,38 @@ def ring(*keys: KeyInfo, machines: Mapping[str, str] | None = None) -> Keyring:
 
 
 def test_the_first_key() -> None:
-    assert plan_new_key(ring()) == ((), ())
+    assert plan_new_key(ring()) == ((), (), ())
 
 
 def test_a_key_in_use_stays_until_the_member_has_joined() -> None:
-    assert plan_new_key(ring(OLD)) == ((), (OLD,))
-    assert plan_new_key(ring(OLD), revoke_old=True) == ((), ())
+    assert plan_new_key(ring(OLD)) == ((), (OLD,), ())
+    assert plan_new_key(ring(OLD), revoke_old=True) == ((), (), ())
 
 
 def test_an_invite_that_nobody_opened_goes_first() -> None:
-    assert plan_new_key(ring(OLD, NEW)) == ((NEW,), (OLD,))
-    assert plan_new_key(ring(NEW)) == ((NEW,), ())
+    assert plan_new_key(ring(OLD, NEW)) == ((NEW,), (OLD,), ())
+    assert plan_new_key(ring(NEW)) == ((NEW,), (), ())
 
 
 def test_the_older_of_two_used_ones_goes() -> None:
-    assert plan_new_key(ring(OLD, USED)) == ((OLD,), (USED,))
+    assert plan_new_key(ring(OLD, USED)) == ((OLD,), (USED,), ())
+
+
+def test_a_machine_that_would_be_cut_off_is_named() -> None:
+    """With two keys in use a third would stop somebody; said, unless that is what is wanted."""
+    both = ring(OLD, USED, machines={"laptop": "OLD", "server": "NEW"})
+    assert plan_new_key(both) == ((OLD,), (USED,), ("laptop",))
+    assert plan_new_key(both, revoke_old=True) == ((OLD,), (), (), ())
 
 
 def test_a_machine_that_joined_proves_use_where_the_store_tells_nothing() -> None:
     """Ceph knows neither ages nor uses."""
     one, two = KeyInfo("ONE"), KeyInfo("TWO")
-    assert plan_new_key(ring(one, two, machines={"laptop": "ONE"})) == ((two,), (one,))
+    assert plan_new_key(ring(one, two, machines={"laptop": "ONE"})) == ((two,), (one,), ())
 
 
 def test_a_switched_off_key_makes_room() -> None:
-    assert plan_new_key(ring(OLD._replace(is_active=False), USED)) == ((OLD._replace(is_active=False),), (USED,))
+    assert plan_new_key(ring(OLD._replace(is_active=False), USED)) == ((OLD._replace(is_active=False),), (USED,), ())
 
 
 def test_a_rotation_goes_on_by_itself() -> None:

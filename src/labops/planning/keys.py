@@ -38,6 +38,8 @@ class NewKey(NamedTuple):
     drop: tuple[KeyInfo, ...]
     """Before: each was never used, is switched off, or is the older of two."""
     stays: tuple[KeyInfo, ...]
+    cut_off: tuple[str, ...] = ()
+    """Machines that still work with a key that would go."""
 
 
 def plan_new_key(ring: Keyring, *, revoke_old: bool = False) -> NewKey:
@@ -45,9 +47,11 @@ def plan_new_key(ring: Keyring, *, revoke_old: bool = False) -> NewKey:
     keys = list(ring.keys)
     drop = [key for key in keys if not key.is_active or not ring.is_used(key)]
     stays = [key for key in keys if key not in drop]
+    cut_off: list[str] = []
     while len(stays) >= MOST:
+        cut_off += ring.machines_on(stays[0])
         drop.append(stays.pop(0))
-    return NewKey(tuple(drop), () if revoke_old else tuple(stays))
+    return NewKey(tuple(drop), () if revoke_old else tuple(stays), () if revoke_old else tuple(cut_off))
 
 
 class Turn(enum.StrEnum):

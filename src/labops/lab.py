@@ -39,6 +39,8 @@ class Membership(NamedTuple):
     endpoint: str = ""
     region: str = ""
     key_id: str = ""
+    own_profile: str = ""
+    """A profile of AWS's that the member made, for labs that hand out no keys (SSO)."""
     keeps_key: str = ""
     """`file`, `keyring`, or empty where no key is needed."""
     clone: str = ""
@@ -51,12 +53,16 @@ class Membership(NamedTuple):
     @property
     def profile(self) -> str:
         """The AWS profile; empty for a lab without keys."""
-        return profile_of(self.lab) if self.key_id else ""
+        return profile_of(self.lab) if self.key_id else self.own_profile
 
     def options(self) -> dict[str, str]:
         """The options with which a home or a remote of this lab is reached."""
+        if not (self.home or self.datasets).startswith("s3://"):
+            return {}
         found = {"profile": self.profile, "region": self.region}
-        return {name: value for name, value in found.items() if value} if self.profile else {}
+        if not self.key_id:  # the profile that we write holds the endpoint
+            found["endpointurl"] = self.endpoint
+        return {name: value for name, value in found.items() if value}
 
     def home_of(self, name: str) -> str:
         """The home for one folder: `s3://BUCKET/MEMBER/NAME`."""
@@ -166,7 +172,7 @@ def remember_folder(lab: str, folder: str) -> None:
             save(membership._replace(folders=(*membership.folders, folder)[-_MOST_FOLDERS:]))
 
 
-def of_invite(invite: Invite, machine: str, today: str, old: Membership | None) -> Membership:
+def of_invite(invite: Invite, machine: str, today: str, old: Membership | None, profile: str = "") -> Membership:
     """The membership that an invite makes; what this machine knew before about the same lab stays."""
     return Membership(
         lab=invite.lab,
@@ -179,6 +185,7 @@ def of_invite(invite: Invite, machine: str, today: str, old: Membership | None) 
         endpoint=invite.endpoint.rstrip("/"),
         region=invite.region,
         key_id=invite.key_id,
+        own_profile="" if invite.key_id else profile or (old.own_profile if old else ""),
         clone=old.clone if old else "",
         joined=old.joined if old else today,
         folders=old.folders if old else (),
@@ -220,6 +227,8 @@ def write_profile(membership: Membership, secret: str, *, program: str = "") -> 
 
 def remove_profile(membership: Membership) -> None:
     """Take the key off this machine: out of both files and out of the keyring."""
+    if not membership.key_id:
+        return
     name = profile_of(membership.lab)
     _change(config_path(), lambda text: awsfile.remove_section(text, f"profile {name}"))
     _change(credentials_path(), lambda text: awsfile.remove_section(text, name))

@@ -257,6 +257,13 @@ class Staffed:
         s3.put_object(Bucket=self.home_bucket, Key=key, Body=data)
         s3.close()
 
+    def clear(self) -> None:
+        """Empty the bucket of homes."""
+        s3 = self.client()
+        for row in s3.list_objects_v2(Bucket=self.home_bucket).get("Contents", []):
+            s3.delete_object(Bucket=self.home_bucket, Key=row["Key"])
+        s3.close()
+
     def objects(self) -> dict[str, bytes]:
         """All but labops' own notes."""
         s3 = self.client()

@@ -35,6 +35,7 @@ passphrase_file = click.option(
 @passphrase_file
 @click.option("--machine", default="", metavar="NAME", help="What this computer is called (default: its host name).")
 @click.option("--keyring", is_flag=True, help="Keep the key in the system's keyring instead of a file.")
+@click.option("--profile", default="", metavar="NAME", help="Your own AWS profile, for an invite without a key (SSO).")
 @click.option("--no-clone", is_flag=True, help="Leave the datasets repository alone.")
 @options.dry_run
 @json_option
@@ -46,6 +47,7 @@ def join(
     passphrase_file: str | None,
     machine: str,
     keyring: bool,
+    profile: str,
     no_clone: bool,
     dry_run: bool,
 ) -> int:
@@ -66,7 +68,7 @@ def join(
             f"'{name}' cannot be the name of a machine", code="bad-machine-name", hint="letters, digits, '.', '_', '-'"
         )
     invite = _open(session, read_sealed(file), passphrase_file)
-    chosen = JoinOptions(folder or "", machine, _program() if keyring else "", clones=not no_clone)
+    chosen = JoinOptions(folder or "", machine, _program() if keyring else "", not no_clone, profile)
     done = verb(invite, chosen, dry_run=dry_run)
     if session.is_json:
         session.show_json(_joined_document(done))

@@ -31,6 +31,8 @@ class JoinOptions(NamedTuple):
     program: str = ""
     """Keep the key in the system's keyring, and let AWS's tools fetch it by this command line."""
     clones: bool = True
+    profile: str = ""
+    """A profile of one's own, for an invite without a key (SSO)."""
 
 
 class Done(NamedTuple):
@@ -90,13 +92,13 @@ def join(invite: Invite, options: JoinOptions = JoinOptions(), *, dry_run: bool 
     """
     old = _known(invite)
     machine = options.machine or (old.machine if old else machine_name())
-    membership = lab.of_invite(invite, machine, _today(), old)
+    membership = lab.of_invite(invite, machine, _today(), old, options.profile)
     if invite.key_id:
         membership = membership._replace(keeps_key="keyring" if options.program else "file")
     folder = _folder(membership, options)
     if dry_run:
         return Joined(membership._replace(clone=folder), _intentions(membership, folder, options), is_dry=True)
-    rights.check_key(membership, _direct(invite))
+    rights.check_key(membership, _direct(invite) or membership.options())
     rows = []
     with lab.lock():
         if old is not None and old.keeps_key == "keyring" and membership.keeps_key != "keyring":

@@ -8,7 +8,7 @@ from labops.drivers import fs
 from labops.drivers.git import Git
 from labops.drivers.git import hooks as git
 from labops.errors import Conflict, LabError
-from labops.formats.hookscript import BEFORE, driver_command, is_our_hook
+from labops.formats.hookscript import BEFORE, HOOKS, driver_command, is_our_hook, render_hook
 
 _ATTRIBUTES = (
     ("any.dvc", "*.dvc merge=lab", ("unspecified", "dvc")),
@@ -16,6 +16,12 @@ _ATTRIBUTES = (
 )
 """A path to ask git about, the line that says how to merge such files, and the answers that it may replace."""
 _SCRIPT_LIMIT = 1 << 20  # bytes
+
+
+def install_hooks(repo: Git, python: str) -> list[tuple[str, bool]]:
+    """All our hooks, by name, and whether each is new; raises `Conflict` (`hooks-shared`, `hook-in-the-way`)."""
+    folder = git.hooks_folder(repo)
+    return [(name, install_hook(folder, name, render_hook(name, python))) for name in HOOKS]
 
 
 def install_hook(folder: str, name: str, script: str) -> bool:

@@ -59,8 +59,16 @@ GROUPS: dict[str, dict[str, Entry]] = {
         "freeze": Entry("imports:freeze", "Keep imports or stages from changing by themselves."),
         "unfreeze": Entry("imports:unfreeze", "Let imports or stages change again."),
     },
+    "Belong to a lab": {
+        "join": Entry("members:join", "Make this machine yours with an invite: key, home, datasets."),
+        "leave": Entry("members:leave", "Take the key and the membership off this machine; data stays."),
+        "whoami": Entry("members:whoami", "Say which labs this machine has joined, and as whom."),
+    },
     "Your own files": {
         "home": Entry("home:home", "Keep a folder the same on every machine: link, sync, restore."),
+    },
+    "Run the lab": {
+        "admin": Entry("admin:admin", "Set the lab up from lab.toml, invite members, prove, audit."),
     },
     "Look": {
         "status": Entry("look:status", "Show what differs from the DVC files, or from a remote (-c)."),
@@ -73,9 +81,10 @@ GROUPS: dict[str, dict[str, Entry]] = {
         "version": Entry("setup:version", "Describe this installation, the project and its disks."),
         "completion": Entry("setup:completion", "Print a script that teaches your shell to complete."),
     },
-    "Called by git": {
+    "Called by git and AWS's tools": {
         "git-hook": Entry("hooks:git_hook", "What the hooks of 'lab install' call."),
         "merge-driver": Entry("hooks:merge_driver", "Merge two versions of a DVC file."),
+        "credentials": Entry("members:credentials", "Hand the key in the keyring to AWS's tools."),
     },
 }
 

@@ -36,6 +36,24 @@ def folder_here(session: Session) -> HomeFolder:
     return HomeFolder.find(".", waits=session.waits_for_lock, on_wait=session.warn)
 
 
+def own_home(text: str) -> tuple[str, dict[str, str], str]:
+    """The home that a bare name means after `lab join`, its options, and the lab; anything else as it is."""
+    from labops import lab
+
+    if not lab.is_home_name(text) or not lab.memberships():
+        return text, {}, ""
+    membership = lab.find_membership(near=".")
+    return membership.home_of(text), membership.options(), membership.lab
+
+
+def _remember(lab: str, root: str) -> None:
+    """`lab leave` looks at the folders that were linked by name."""
+    if lab:
+        from labops.lab import remember_folder
+
+        remember_folder(lab, root)
+
+
 @click.command("link", cls=Command)
 @click.argument("url", required=False, metavar="[URL]")
 @store_options
@@ -58,21 +76,25 @@ def link(
 ) -> int:
     """Link this folder to a home.
 
-    URL is s3://BUCKET/MEMBER/PROJECT, gs://…, azure://… or a folder such as /srv/lab/home/MEMBER/PROJECT. Without
-    URL the present link is shown, and its limits can be changed.
+    URL is s3://BUCKET/MEMBER/PROJECT, gs://…, azure://… or a folder such as /srv/lab/home/MEMBER/PROJECT; after
+    `lab join` a NAME is enough (a folder begins with ./ then). Without URL the present link is shown, and its
+    limits can be changed.
     """
     from labops.home import read_link
     from labops.planning.gc import parse_duration
     from labops.verbs.home_link import change_link, link_home, parse_options
 
-    given = (("limit", limit, bytes_of), ("max_size", max_size, bytes_of), ("keep_trash", keep_trash, parse_duration))
-    numbers = {name: None if text == "off" else read(text) for name, text, read in given if text is not None}
+    asked = (("limit", limit, bytes_of), ("max_size", max_size, bytes_of), ("keep_trash", keep_trash, parse_duration))
+    numbers = {name: None if text == "off" else read(text) for name, text, read in asked if text is not None}
     if url is None:
         folder = folder_here(session)
         change_link(folder, numbers)
         return show.show_link(session, folder.root, folder.link, is_new=False)
     rules = not no_default_rules
-    done = link_home(".", url, parse_options(pairs), has_default_rules=rules, numbers=numbers, force=force)
+    url, more, lab = own_home(url)
+    given = {**more, **parse_options(pairs)}
+    done = link_home(".", url, given, has_default_rules=rules, numbers=numbers, force=force)
+    _remember(lab, done.root)
     return show.show_link(session, done.root, read_link(done.root), is_new=done.is_new)
 
 
@@ -87,13 +109,16 @@ def link(
 def clone(
     session: Session, url: str, target: str | None, pairs: tuple[str, ...], no_default_rules: bool, jobs: int | None
 ) -> int:
-    """Make a new folder and fill it from a home."""
+    """Make a new folder and fill it from a home: URL, or a NAME in your own after `lab join`."""
     from labops.home import HomeFolder, read_link
     from labops.planning.home import Mode
     from labops.verbs.home_link import clone_home, parse_options
     from labops.verbs.home_sync import SyncOptions, sync_home
 
-    done = clone_home(url, target or "", parse_options(pairs), has_default_rules=not no_default_rules)
+    url, more, lab = own_home(url)
+    given = {**more, **parse_options(pairs)}
+    done = clone_home(url, target or "", given, has_default_rules=not no_default_rules)
+    _remember(lab, done.root)
     folder = HomeFolder(done.root, read_link(done.root))
     with session.progress() as on_event:
         report = sync_home(folder, Mode.PULL, SyncOptions(jobs=jobs), on_event=on_event)

@@ -14,7 +14,7 @@ from labops.home import HomeFolder
 from labops.home.rules import Rules
 from labops.model import Event, OnEvent, ignore, parse_relpath
 from labops.places.home import Stored
-from labops.places.local import PRIVATE, Scan
+from labops.places.local import KEYS, MACHINES, PRIVATE, Scan
 from labops.planning.home import to_ask, to_read
 
 
@@ -116,6 +116,8 @@ def _sort_out(rows: Iterable[Stored], rules: Rules, there: dict[str, There], odd
             # A folder's marker, as consoles make them, is no file and no mistake.
             if size or not key.endswith("/") or not is_safe(key[:-1]):
                 odd.append((key, "its key is no path of a file"))
+            continue
+        if path.startswith((KEYS, MACHINES)):
             continue
         if path.startswith(private) or f"/{private}" in path:
             odd.append((key, f"'{PRIVATE}' is labops' own folder"))

@@ -20,6 +20,10 @@ from labops.planning.home import name_clash
 
 PRIVATE: Final = ".lab"
 """Our own folder inside: never synced, whatever a listing says."""
+MACHINES: Final = ".lab/machines/"
+"""Where, at the top of a member's home, each machine that joined has left a note."""
+KEYS: Final = ".lab/keys/"
+"""Where an administrator notes when a key was made, for stores that do not tell."""
 _FINE_TICK_NS: Final = 20_000_000
 _COARSE_TICK_NS: Final = 2_000_000_000
 

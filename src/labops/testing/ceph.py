@@ -119,7 +119,8 @@ def _start(folder: str, ports: dict[str, int]) -> None:
     wait_until(lambda: " 1 up" in _run("ceph", *conf, "osd", "stat"), "the Ceph store")
     # The zone appears with the first user, and only then can the gateway start.
     _run("radosgw-admin", *conf, "user", "create", "--uid=admin", "--display-name=Admin",
-         f"--access-key={KEY_ID}", f"--secret-key={SECRET}")  # fmt: skip
+         f"--access-key={KEY_ID}", f"--secret-key={SECRET}",
+         "--caps=users=*;buckets=*;metadata=*;user-policy=*")  # fmt: skip
     _run("radosgw", *conf, "-n", "client.rgw")
     wait_until(lambda: port_answers(ports["http"]), "the Ceph gateway")
 

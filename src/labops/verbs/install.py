@@ -7,10 +7,9 @@ import sys
 
 from labops.drivers import fs
 from labops.drivers.git import Git
-from labops.drivers.git import hooks as git
-from labops.formats.hookscript import HOOKS, pre_commit_entry, render_hook
+from labops.formats.hookscript import pre_commit_entry
 from labops.formats.yamltext import dump_yaml, load_yaml, update_yaml
-from labops.installing import install_hook, install_merge_driver
+from labops.installing import install_hooks, install_merge_driver
 from labops.model import Action, Outcome, Plan, Report, Result, Step
 from labops.project import Project
 
@@ -28,15 +27,13 @@ def install(project: Project, *, use_pre_commit_tool: bool = False) -> Report:
         return Report("install", warnings=("this project works without git: there is nothing to install",))
     python = sys.executable
     rows = [(f".git: {name}", True) for name in install_merge_driver(repo, python)]
-    rows += _configure_tool(repo) if use_pre_commit_tool else _install_hooks(repo, python)
+    if use_pre_commit_tool:
+        rows += _configure_tool(repo)
+    else:
+        rows += [(f"hook {name}", is_new) for name, is_new in install_hooks(repo, python)]
     steps = [(Step(Action.CREATE, name), is_new) for name, is_new in rows]
     outcomes = tuple(Outcome(step, Result.DONE if is_new else Result.ALREADY) for step, is_new in steps)
     return Report("install", Plan(tuple(step for step, _ in steps)), outcomes)
-
-
-def _install_hooks(repo: Git, python: str) -> list[tuple[str, bool]]:
-    folder = git.hooks_folder(repo)
-    return [(f"hook {name}", install_hook(folder, name, render_hook(name, python))) for name in HOOKS]
 
 
 def _configure_tool(repo: Git) -> list[tuple[str, bool]]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 from labops.drivers.git import running as git
@@ -29,6 +30,16 @@ def first_and_last(repository: Git, path: str) -> tuple[Change, Change] | None:
     if not lines:
         return None
     return _change(lines[-1]), _change(lines[0])
+
+
+def files_by(repository: Git, authors: Sequence[str], suffix: str) -> tuple[str, ...]:
+    """The files of today with this ending that a commit by one of `authors` (parts of name or e-mail) touched."""
+    words = [f"--author={author}" for author in authors]
+    found = git.names(
+        repository.root, "log", "-z", "--fixed-strings", "--regexp-ignore-case", *words, "--name-only", "--format=",
+        "--", f":(top,glob)**/*{suffix}",
+    )  # fmt: skip
+    return tuple(sorted(repository.tracked({name.strip("\n") for name in found if name.strip("\n")})))
 
 
 def _change(line: str) -> Change:

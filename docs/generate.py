@@ -9,7 +9,7 @@ import functools
 import importlib
 import inspect
 from collections.abc import Iterator
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 PAGE = "reference/commands.md"
 PYTHON_PAGE = "reference/python.md"
+LAB_PAGE = "reference/lab-toml.md"
 
 COMMON = {"quiet", "verbose"}
 """Options that every command has: told once, at the top of the page."""
@@ -183,10 +184,62 @@ def _signature(thing: object) -> str:
     return listed + returned
 
 
+_LAB_INTRODUCTION = """\
+# lab.toml
+
+The lab on one page, at the root of the datasets repository; `lab admin init` writes one. It is TOML. A key that is not
+listed here is an error, which names the line. `lab admin schema` prints the same as a JSON schema, for editors. No
+value may hold a password.
+"""
+
+
+def lab_page() -> str:
+    """The reference of `lab.toml`, from the table that the reader checks."""
+    from labops.formats.labschema import LISTS, NAMED, REQUIRED, TABLES
+
+    parts = [_LAB_INTRODUCTION]
+    for title, tables in ((_plain, TABLES), (_named, NAMED), (_listed, LISTS)):
+        for name, fields in tables.items():
+            parts += [
+                f"## {title(name)}{'' if name not in REQUIRED else ', required'}\n",
+                "| key | value | meaning |",
+                "|---|---|---|",
+            ]
+            parts += [
+                f"| `{key}`{', required' if field.is_required else ''} | {_value(field)} | {field.doc} |"
+                for key, field in fields.items()
+            ]
+            parts.append("")
+    return "\n".join(parts)
+
+
+def _plain(name: str) -> str:
+    return f"[{name}]"
+
+
+def _named(name: str) -> str:
+    return f"[{name}] with a table for each name, as in `name = {{ … }}`"
+
+
+def _listed(name: str) -> str:
+    return f"[[{name}]], as many as you like"
+
+
+def _value(field: Any) -> str:
+    """What a key takes, in words."""
+    if field.choices:
+        return ", ".join(f"`{choice}`" for choice in field.choices)
+    words = {"flag": "`true` or `false`", "date": "a date, as in `2027-03-31`", "names": "a list of texts"}
+    if field.kind == "number":
+        return f"{field.least} to {field.most}"
+    return words.get(field.kind, field.expected or "a text")
+
+
 def on_files(files: Files, config: MkDocsConfig) -> Files:
     """mkdocs asks here for pages that are not in the folder."""
     from mkdocs.structure.files import File
 
     files.append(File.generated(config, PAGE, content=commands_page()))
     files.append(File.generated(config, PYTHON_PAGE, content=python_page()))
+    files.append(File.generated(config, LAB_PAGE, content=lab_page()))
     return files

@@ -55,6 +55,10 @@ class Store:
         self._clients.append(made)
         return made
 
+    def keep(self, client: Any) -> None:
+        """Close `client` with the others."""
+        self._clients.append(client)
+
     def lab(self, **changes: Any) -> Lab:
         """A small lab that nobody else has: four roles, an endpoint, two buckets that are not made yet."""
         number = f"{os.getpid()}-{next(_numbers)}"

@@ -95,7 +95,8 @@ def test_killed_at_every_step_it_goes_on(office: Office) -> None:
         with pytest.raises(_Cut):
             apply(office.lab, changes, provider=dying)
 
-    assert left == list(range(left[0], 0, -1)), "each change is made once, and what is done stays done"
+    # A new bucket of AWS brings some of its settings along, so that a round may do more than one change.
+    assert left == sorted(set(left), reverse=True), "each round gets further, and what is done stays done"
     assert dying.observe(office.lab) == dying.wanted(office.lab, "2026-01-01").state
 
 

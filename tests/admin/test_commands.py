@@ -16,6 +16,7 @@ import pytest
 from labops.cli import app
 from labops.formats.labfile import read_lab
 from labops.membership import Grant, Member, Provider, Role
+from labops.testing import servers
 from tests.admin.conftest import Office
 
 
@@ -235,3 +236,44 @@ def test_no_secret_is_ever_shown(office: Office, tmp_path: Path) -> None:
             said += path.read_text(errors="replace")
     assert not [secret for secret in planted if secret in said]
     assert tomllib.loads((tmp_path / "lab.toml").read_text())["lab"]["name"] == office.lab.name
+
+
+def test_the_recipe_by_hand_works_and_is_as_long_as_it_says(ministack_office: Office, tmp_path: Path) -> None:
+    """The page that compares runs with the real aws command, and its count of commands is the true one."""
+    try:
+        aws = servers.program("aws")
+    except servers.ServerAbsent as reason:
+        pytest.skip(str(reason))
+    page = (Path(__file__).parents[2] / "docs/explanation/by-hand.md").read_text()
+    script = re.search(r"^```sh\n(.*?)^```", page, re.MULTILINE | re.DOTALL)
+    assert script is not None
+    number = ministack_office.lab.name
+    text = script[1].replace("matsui", number)
+    log = tmp_path / "calls"
+    tools = tmp_path / "bin"
+    tools.mkdir()
+    (tools / "aws").write_text(f'#!/bin/sh\necho "$2" >>{log}\nexec {aws} "$@"\n')
+    (tools / "aws").chmod(0o755)
+    env = {
+        **os.environ,
+        "PATH": f"{tools}:{os.environ['PATH']}",
+        "AWS_ENDPOINT_URL": ministack_office.store.server.endpoint,
+        "AWS_DEFAULT_REGION": "us-east-1",
+    }
+    subprocess.run(["sh", "-c", text], cwd=tmp_path, env=env, check=True, capture_output=True)
+
+    assert f"| {len(log.read_text().split())}, with 5 JSON documents |" in page
+    iam = ministack_office.store.client("iam")
+    assert len(iam.list_access_keys(UserName=f"{number}-ann")["AccessKeyMetadata"]) == 1
+
+
+def test_the_page_of_lab_toml_has_every_key() -> None:
+    """The reference is made from the table that the reader checks, so nothing is missing there."""
+    from labops.formats.labschema import LISTS, NAMED, TABLES
+    from tests.architecture.test_docs import generator
+
+    page = generator().lab_page()
+    for tables in (TABLES, NAMED, LISTS):
+        for name, fields in tables.items():
+            assert f"[{name}]" in page
+            assert all(f"| `{key}`" in page for key in fields)

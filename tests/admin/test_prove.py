@@ -7,6 +7,7 @@ from collections import Counter
 
 import pytest
 
+from labops.drivers import bucketadmin
 from labops.drivers.iam import Identity, Kind, user
 from labops.errors import InvalidInput, NotFound, Unsupported
 from labops.formats.policycheck import dangers
@@ -74,7 +75,8 @@ HOLES = {
     "homes without the slash": ("russell", "home", "arn:aws:s3:::{home}/russell/*", "arn:aws:s3:::{home}/*",
                                 ("home of alice", "get")),
     "listing of every home": ("russell", "home", "russell/*\"}}", "*\"}}", ("home of alice", "list")),
-    "versions for good": ("russell", "home", '"s3:DeleteObject",', '"s3:DeleteObject","s3:DeleteObjectVersion",',
+    "versions for good": ("russell", "home", '"s3:DeleteObject","s3:G',
+                          '"s3:DeleteObject","s3:DeleteObjectVersion","s3:G',
                           ("own home", "delete-version")),
 }  # fmt: skip
 
@@ -121,9 +123,10 @@ def test_a_curator_who_may_delete_is_found(office: Office) -> None:
 
     proof = proved(office, members=("carol",))
 
-    assert {(one.trial.target.words, one.trial.action) for one in proof.broken} == {
-        ("datasets", "delete"), ("datasets", "bulk-delete"),
-    }  # fmt: skip
+    # Ceph judges a bulk deletion on the bucket too, where this hole is not.
+    actions = {"delete"} if office.store.is_ceph else {"delete", "bulk-delete"}
+    found = {(one.trial.target.words, one.trial.action) for one in proof.broken}
+    assert found == {("datasets", action) for action in actions}
     assert "wide-policy" in {finding.code for finding in audit(str(office.folder)).findings}
 
 
@@ -170,13 +173,12 @@ def test_keys_and_strangers_are_seen(office: Office) -> None:
 
 
 def test_an_open_bucket_is_seen(ministack_office: Office) -> None:
-    """Public access that is not blocked, a policy for the world, an unencrypted bucket, a foreign policy on a user."""
+    """Public access that is not blocked, and a policy for the world."""
     office = ministack_office
     office.apply()
     lab, client = office.lab, office.store.client()
     for bucket in (lab.home_bucket, lab.dataset_bucket):
         client.delete_public_access_block(Bucket=bucket)
-    client.delete_bucket_encryption(Bucket=lab.dataset_bucket)
     statement = {
         "Effect": "Allow",
         "Principal": "*",
@@ -190,12 +192,23 @@ def test_an_open_bucket_is_seen(ministack_office: Office) -> None:
     found = audit(str(office.folder))
 
     assert codes(found) >= {
-        ("public-bucket", lab.home_bucket), ("unencrypted-bucket", lab.dataset_bucket),
+        ("public-bucket", lab.home_bucket),
         ("wide-policy", f"bucket {lab.dataset_bucket}"), ("drift", f"bucket {lab.dataset_bucket}"),
     }  # fmt: skip
     assert "whole world" in next(one.message for one in found.findings if one.code == "wide-policy")
     assert office.apply().exit_code == 0
     assert audit(str(office.folder)).findings == ()
+
+
+def test_a_bucket_without_encryption_is_seen(ministack_office: Office, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where a store tells of no encryption, bytes may lie there as they are (AWS and MiniStack always encrypt)."""
+    ministack_office.apply()
+    monkeypatch.setattr(
+        "labops.drivers.bucketadmin._SETTINGS",
+        {**bucketadmin._SETTINGS, "encryption": (lambda *_: "", lambda *_: None)},
+    )
+    found = codes(audit(str(ministack_office.folder)))
+    assert ("unencrypted-bucket", ministack_office.lab.home_bucket) in found
 
 
 def test_an_open_acl_is_seen(ceph_office: Office) -> None:

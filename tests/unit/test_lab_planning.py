@@ -96,6 +96,8 @@ def test_a_setting_that_the_store_does_not_keep_is_asked_for_once() -> None:
 
     assert plan_lab(WANTED, seen, {}, ignored=[Ignored(BUCKET, "lifecycle", "L")]) == ()
     assert len(plan_lab(WANTED, seen, {}, ignored=[Ignored(BUCKET, "lifecycle", "other")])) == 1
+    by_hand = {**WANTED, BUCKET: {**WANTED[BUCKET], "lifecycle": "by hand"}}
+    assert len(plan_lab(WANTED, by_hand, {}, ignored=[Ignored(BUCKET, "lifecycle", "L")])) == 1
 
 
 def test_a_role_is_born_with_its_trust() -> None:

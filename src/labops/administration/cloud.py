@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Final
 
@@ -26,10 +27,14 @@ _SUSPENDED_POLICY: Final = "suspended"
 class Cloud:
     """AWS, Ceph, or another store that speaks S3; see `Provider` for what each method promises."""
 
-    def __init__(self, buckets: BucketAdmin, identities: Identities | None) -> None:
-        """`identities` is None where the store has no way to make users by program."""
+    def __init__(self, buckets: BucketAdmin, identities: Identities | None, *, is_slow_to_tell: bool = False) -> None:
+        """`identities` is None where the store has no way to make users by program.
+
+        `is_slow_to_tell` is for stores whose bucket settings may be read as they were for some seconds.
+        """
         self.buckets = buckets
         self.identities = identities
+        self.is_slow_to_tell = is_slow_to_tell
 
     def wanted(self, lab: Lab, today: str) -> Wanted:
         kinds = frozenset(kind.value for kind in self.identities.kinds) if self.identities else frozenset()
@@ -105,11 +110,19 @@ class Cloud:
             self.buckets.create(bucket)
         elif change.value:
             self.buckets.put(bucket, setting, change.value)
-            kept = self.buckets.get(bucket, setting)
-            return (canonical(kept) if setting == "bucket-policy" else kept) == change.value
+            return self._is_kept(bucket, setting, change.value)
         else:
             self.buckets.clear(bucket, setting)
         return True
+
+    def _is_kept(self, bucket: str, setting: str, value: str) -> bool:
+        """A second look at what was put; a third and more where the answer may be old, as it may be on AWS."""
+        for seconds in (0.0, 0.2, 1.0, 3.0) if self.is_slow_to_tell else (0.0,):
+            time.sleep(seconds)
+            kept = self.buckets.get(bucket, setting)
+            if (canonical(kept) if setting == "bucket-policy" else kept) == value:
+                return True
+        return False
 
     @staticmethod
     def _give(identities: Identities, identity: Identity, change: Change) -> None:

@@ -36,7 +36,7 @@ def open_cloud(lab: Lab, *, profile: str = "") -> Cloud:
     """The provider of a lab in buckets."""
     access = admin_access(lab, profile=profile)
     if lab.provider is Name.AWS:
-        return Cloud(BucketAdmin(access), open_aws(access))
+        return Cloud(BucketAdmin(access), open_aws(access), is_slow_to_tell=not access.endpoint)
     from labops.drivers.iam.ceph import CephIdentities
 
     is_ceph = CephIdentities(access).is_spoken()

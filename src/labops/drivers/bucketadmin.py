@@ -78,8 +78,8 @@ class BucketAdmin:
             if error.fields.get("answer") == "NoSuchBucket":
                 raise
             return ""
-        except InvalidInput as error:
-            # A store that takes the name of a setting for a broken request does not know the setting.
+        except (InvalidInput, KeyError, TypeError, ValueError) as error:
+            # A store that calls the request broken, or answers with something else, does not know the setting.
             raise _unknown(setting, bucket) from error
 
     def put(self, bucket: str, setting: str, value: str) -> None:
@@ -90,6 +90,11 @@ class BucketAdmin:
         except InvalidInput as error:
             if setting in {"bucket-policy", "lifecycle", "tags"}:  # known everywhere: our text is at fault
                 raise
+            raise _unknown(setting, bucket) from error
+        except Conflict as error:
+            if "BucketAlready" not in str(error.fields.get("answer")):
+                raise
+            # The store took the PUT of a setting for the making of the bucket.
             raise _unknown(setting, bucket) from error
 
     def clear(self, bucket: str, setting: str) -> None:

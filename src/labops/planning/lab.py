@@ -101,8 +101,10 @@ def _towards(
         yield Change(Act.CREATE, thing, value=settings.get(TRUST, ""), why=reason)
     for setting, value in settings.items():
         before = (present or {}).get(setting, "")
-        if before == value or Ignored(thing, setting, value) in known or (present is None and setting == TRUST):
+        if before == value or (present is None and setting == TRUST):
             continue
+        if not before and Ignored(thing, setting, value) in known:
+            continue  # a store that holds another value does keep the setting: that is drift
         act = Act.SET if thing.kind in {"bucket", "folder"} else Act.GRANT
         if setting == SUSPENDED:
             act = Act.REVOKE

@@ -10,7 +10,7 @@ from typing import NamedTuple
 from labops import rights
 from labops.administration import Provider, lab_root, open_provider
 from labops.administration.labfiles import lab_text
-from labops.administration.opening import open_cloud
+from labops.administration.opening import open_cloud, reached
 from labops.drivers import fs
 from labops.drivers.iam import Identities
 from labops.errors import NotFound, Unsupported
@@ -73,15 +73,15 @@ class Office:
 
     @cached_property
     def lab(self) -> Lab:
-        """What the file says."""
-        return read_lab(self.text)
+        """What the file says, with the endpoint that the store is reached at."""
+        return reached(read_lab(self.text), profile=self._profile)
 
     def rewrite(self, text: str) -> None:
         """Replace `lab.toml`, atomically; git has the old one."""
         if text != self.text:
             fs.write_atomic(os.path.join(self.root, FILE), text.encode())
             self.text = text
-            self.lab = read_lab(text)
+            self.lab = reached(read_lab(text), profile=self._profile)
 
     def member(self, name: str) -> Member:
         """`NotFound` (`no-such-member`) for a name that the file does not hold."""

@@ -8,6 +8,7 @@ import sys
 
 import pytest
 
+from labops.administration.opening import reached
 from labops.administration.wanted import wanted
 from labops.errors import InvalidInput
 from labops.formats import policy
@@ -232,3 +233,13 @@ def test_parliament_catches_broken_policies() -> None:
     })  # fmt: skip
 
     assert all(found.values()), found
+
+
+def test_no_tls_is_demanded_of_a_store_that_is_reached_without(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The environment may name the endpoint, and the administrator must not lock the door behind himself."""
+    monkeypatch.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:1")
+    here = reached(LAB)
+
+    assert here.endpoint == "http://127.0.0.1:1"
+    assert policy.bucket_policy(here, here.home_bucket) == ""
+    assert reached(LAB._replace(endpoint="https://s3.lab.example")).endpoint == "https://s3.lab.example"

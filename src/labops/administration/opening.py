@@ -23,6 +23,17 @@ def admin_access(lab: Lab, *, profile: str = "", env: Mapping[str, str] | None =
     return s3_access({name: value for name, value in options.items() if value}, env or os.environ)
 
 
+def reached(lab: Lab, *, profile: str = "") -> Lab:
+    """`lab` with the endpoint that its store is really reached at: the environment or the AWS profile may name one.
+
+    The rights depend on it: to demand TLS of a store that has none would lock everybody out, the administrator too.
+    """
+    if lab.endpoint or lab.provider is Name.LOCAL:
+        return lab
+    options = {"profile": profile, "allow_anonymous_login": "true"}
+    return lab._replace(endpoint=s3_access({name: value for name, value in options.items() if value}).endpoint)
+
+
 def open_provider(lab: Lab, *, profile: str = "") -> Provider:
     """The provider of `lab`. Sends a request only to find out what kind of store an unknown endpoint is."""
     if lab.provider is Name.LOCAL:

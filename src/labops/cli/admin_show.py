@@ -145,11 +145,11 @@ def _table(session: Session, title: str, rows: dict[str, dict[str, Answer]]) -> 
     """One place: an action a line, a member a column."""
     widths = {name: max(len(name), 6) for name in rows}
     session.say(
-        f"{title:<16}" + "  ".join(f"{name:<{width}}" for name, width in widths.items()).rstrip(), colour="cyan"
+        f"{title:<20}" + "  ".join(f"{name:<{width}}" for name, width in widths.items()).rstrip(), colour="cyan"
     )
     for action in dict.fromkeys(action for row in rows.values() for action in row):
         cells = "  ".join(f"{_cell(rows[name].get(action)):<{width}}" for name, width in widths.items())
-        session.say(f"  {action:<14}{cells}".rstrip())
+        session.say(f"  {action:<18}{cells}".rstrip())
     session.say("")
 
 

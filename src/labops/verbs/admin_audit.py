@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from labops.administration.days import today
 from labops.administration.labfiles import find_lab
-from labops.administration.opening import open_provider
+from labops.administration.opening import open_provider, reached
 from labops.administration.provider import Finding, Provider
 from labops.administration.unkept import Unkept
 from labops.administration.wanted import POLICY, Wanted
@@ -37,7 +37,7 @@ _PRESSING = (
 
 def audit(folder: str = ".", *, profile: str = "", day: str = "", provider: Provider | None = None) -> Audit:
     """Look at everything the lab has at its store and list what is not as it should be. Writes nothing."""
-    lab = find_lab(folder)
+    lab = reached(find_lab(folder), profile=profile)
     store = provider or open_provider(lab, profile=profile)
     now = day or today()
     wanted, observed = store.wanted(lab, now), store.observe(lab)

@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 from labops.administration.days import today
 from labops.administration.labfiles import find_lab
-from labops.administration.opening import open_provider
+from labops.administration.opening import open_provider, reached
 from labops.administration.provider import Limits, Provider
 from labops.administration.unkept import Unkept
 from labops.membership import Lab
@@ -28,7 +28,7 @@ def plan(folder: str = ".", *, profile: str = "", day: str = "", provider: Provi
 
     `day` (`YYYY-MM-DD`, today by default) decides whose last day has passed; `provider` is opened by default.
     """
-    lab = find_lab(folder)
+    lab = reached(find_lab(folder), profile=profile)
     store = provider or open_provider(lab, profile=profile)
     wanted = store.wanted(lab, day or today())
     ignored = Unkept(lab).load()

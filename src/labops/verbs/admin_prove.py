@@ -10,7 +10,7 @@ from typing import NamedTuple
 from labops.administration.borrowing import Borrowed, borrowed_keys
 from labops.administration.days import today
 from labops.administration.labfiles import find_lab
-from labops.administration.opening import admin_access, open_cloud
+from labops.administration.opening import admin_access, open_cloud, reached
 from labops.drivers.aws import AwsKeys, S3Access
 from labops.drivers.iam import Identities
 from labops.drivers.probing import Ground, Prepared, Prober, keys_of
@@ -63,7 +63,7 @@ def prove(
     for stores without an API for users and for members who log in by SSO. Needs the administrator's credentials,
     which prepare the objects that are tried on, in folders `.lab-probe-…`, and take them away again.
     """
-    lab = find_lab(folder)
+    lab = reached(find_lab(folder), profile=profile)
     if lab.provider is Provider.LOCAL:
         return _prove_server(lab, members, day or today(), on_answer)
     cloud = open_cloud(lab, profile=profile)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import re
@@ -70,6 +71,20 @@ def test_init_writes_what_the_options_say(
     assert again.code == 11
     assert "there is a lab.toml already" in again.err
     assert lab("admin", "init", *options, "--force").code == 0
+
+
+def test_init_asks_five_questions_on_a_terminal(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, lab: Any) -> None:
+    """What is typed counts, an empty line takes the suggestion."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("labops.cli.admin.is_terminal", lambda _stream: True)
+    typed = ["matsui", "aws", "", "yusuke", "git@git.lab.example:matsui/datasets.git"]
+    monkeypatch.setattr("sys.stdin", io.StringIO("".join(f"{answer}\n" for answer in typed)))
+
+    assert lab("admin", "init").code == 0
+
+    made = read_lab((tmp_path / "lab.toml").read_text())
+    assert (made.name, made.region, made.repository) == ("matsui", "ap-northeast-1", typed[-1])
+    assert made.members == (Member("yusuke", Role.ADMIN),)
 
 
 @pytest.mark.parametrize(

@@ -200,6 +200,25 @@ def test_an_open_bucket_is_seen(ministack_office: Office) -> None:
     assert audit(str(office.folder)).findings == ()
 
 
+def test_a_policy_hung_on_by_hand_is_seen_and_taken_down(ministack_office: Office) -> None:
+    """Somebody attaches a managed policy, or puts a member into a powerful group, in the console."""
+    office = ministack_office
+    office.apply()
+    iam, name = office.store.client("iam"), office.lab.identity_of("russell")
+    everything = '{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":"*","Resource":"*"}]}'
+    arn = iam.create_policy(PolicyName=f"{office.lab.name}-all", PolicyDocument=everything)["Policy"]["Arn"]
+    iam.attach_user_policy(UserName=name, PolicyArn=arn)
+    iam.create_group(GroupName=f"{office.lab.name}-bosses")
+    iam.add_user_to_group(GroupName=f"{office.lab.name}-bosses", UserName=name)
+
+    assert ("wide-policy", f"user {name}") in codes(audit(str(office.folder)))
+    assert {change.setting for change in office.plan()} == {f"attached:{arn}", f"group:{office.lab.name}-bosses"}
+    assert proved(office, members=("russell",)).exit_code == 4
+    office.apply()
+    assert audit(str(office.folder)).findings == ()
+    assert proved(office, members=("russell",)).exit_code == 0
+
+
 def test_a_bucket_without_encryption_is_seen(ministack_office: Office, monkeypatch: pytest.MonkeyPatch) -> None:
     """Where a store tells of no encryption, bytes may lie there as they are (AWS and MiniStack always encrypt)."""
     ministack_office.apply()

@@ -174,3 +174,23 @@ def test_a_group_goes_with_what_hangs_on_it(ministack_office: Office) -> None:
     assert identities.groups_of(office.lab.identity_of("russell")) == ()
     assert office.apply().exit_code == 0
     assert office.plan() == ()
+
+
+def test_over_tls_the_rights_are_the_same(
+    ceph: tuple[Any, Any], tmp_path: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Ceph behind TLS, as universities run it: the rule against plain http lets everybody in who should be."""
+    store = Store(ceph[1])
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", store.server.key_id)
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", store.server.secret)
+    monkeypatch.setenv("AWS_CA_BUNDLE", str(store.server.ca_file))
+    office = Office(store, tmp_path)
+
+    assert office.apply().exit_code == 0
+
+    assert "aws:SecureTransport" in store.client().get_bucket_policy(Bucket=office.lab.home_bucket)["Policy"]
+    assert office.plan() == ()
+    proof = prove(str(tmp_path), members=("carol", "russell", "gina"))
+    assert proof.broken == ()
+    assert len(proof.answers) > 100
+    store.close()

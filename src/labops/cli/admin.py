@@ -10,6 +10,7 @@ from labops.cli import admin_members, options
 from labops.cli import admin_show as show
 from labops.cli.session import Family, Session, is_terminal, json_option, pass_session
 from labops.errors import InvalidInput
+from labops.model import Event
 
 if TYPE_CHECKING:
     from labops.membership import Lab
@@ -201,7 +202,13 @@ def prove(session: Session, /, profile: str, members: tuple[str, ...], pairs: tu
     from labops.verbs.admin_prove import prove as ask
 
     profiles = dict(_pair(pair) for pair in pairs)
-    found = ask(profile=profile, members=members, profiles=profiles)
+    with session.progress() as tell:
+        tell(Event("started", "prove"))
+        found = ask(
+            profile=profile, members=members, profiles=profiles,
+            on_answer=lambda _answer: tell(Event("advanced", "prove", count=1)),
+        )  # fmt: skip
+        tell(Event("finished", "prove"))
     if session.is_json:
         session.show_json(show.proof_document(found))
     else:

@@ -10,7 +10,7 @@ from labops.administration.labfiles import find_lab
 from labops.administration.opening import open_provider
 from labops.administration.provider import Finding, Provider
 from labops.administration.unkept import Unkept
-from labops.administration.wanted import POLICY, Wanted
+from labops.administration.wanted import ATTACHED, POLICY, Wanted
 from labops.formats.policycheck import dangers, wider
 from labops.membership import Lab
 from labops.planning.lab import SUSPENDED, Act, Change, Ignored, State, Thing, plan_lab
@@ -69,6 +69,9 @@ def _wide(lab: Lab, wanted: Wanted, observed: State) -> Iterator[Finding]:
     for thing, settings in observed.items():
         template = wanted.state.get(thing, {})
         for setting, text in settings.items():
+            if setting.startswith(ATTACHED):
+                message = f"'{setting.removeprefix(ATTACHED)}' hangs on it, and lab.toml does not ask for it"
+                yield Finding("wide-policy", str(thing), message, "lab admin apply takes it down")
             if setting != "bucket-policy" and not setting.startswith(POLICY):
                 continue
             if text == template.get(setting) or setting == f"{POLICY}{SUSPENDED}":

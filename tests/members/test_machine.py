@@ -99,6 +99,19 @@ def test_guests_have_no_home(lab: LabCommand, here: Path) -> None:
     assert (linked.code, linked.document["error"]["code"]) == (10, "no-own-home")
 
 
+def test_a_forged_invite_does_not_move_a_lab(lab: LabCommand, here: Path) -> None:
+    """Somebody who knows the names of lab and member cannot send linked folders to a store of their own."""
+    assert lab("join", invite(here), "--passphrase-file", "passphrase").code == 0
+    (here / "evil/ada").mkdir(parents=True)
+    forged = invite(here, home=f"{here}/evil/ada")
+    ran = lab("join", forged, "--passphrase-file", "passphrase", "--json")
+    (one,) = lab("whoami", "--json").document
+
+    assert (ran.code, ran.document["error"]["code"]) == (11, "lab-moved")
+    assert one["home"] == f"{here}/homes/ada"
+    assert lab("join", forged, "--passphrase-file", "passphrase", "--moved").code == 0
+
+
 def test_two_labs_are_told_apart(lab: LabCommand, here: Path) -> None:
     for name in ("tsukuba", "kyoto"):
         assert lab("join", invite(here, lab=name), "--passphrase-file", "passphrase").code == 0

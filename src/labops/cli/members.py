@@ -36,6 +36,7 @@ passphrase_file = click.option(
 @click.option("--machine", default="", metavar="NAME", help="What this computer is called (default: its host name).")
 @click.option("--keyring", is_flag=True, help="Keep the key in the system's keyring instead of a file.")
 @click.option("--profile", default="", metavar="NAME", help="Your own AWS profile, for an invite without a key (SSO).")
+@click.option("--moved", is_flag=True, help="The lab has another store than before; ask the administrator first.")
 @click.option("--no-clone", is_flag=True, help="Leave the datasets repository alone.")
 @options.dry_run
 @json_option
@@ -48,6 +49,7 @@ def join(
     machine: str,
     keyring: bool,
     profile: str,
+    moved: bool,
     no_clone: bool,
     dry_run: bool,
 ) -> int:
@@ -68,7 +70,7 @@ def join(
             f"'{name}' cannot be the name of a machine", code="bad-machine-name", hint="letters, digits, '.', '_', '-'"
         )
     invite = _open(session, read_sealed(file), passphrase_file)
-    chosen = JoinOptions(folder or "", machine, _program() if keyring else "", not no_clone, profile)
+    chosen = JoinOptions(folder or "", machine, _program() if keyring else "", not no_clone, profile, moved)
     done = verb(invite, chosen, dry_run=dry_run)
     if session.is_json:
         session.show_json(_joined_document(done))
@@ -123,6 +125,8 @@ def read_passphrase_file(name: str) -> str:
 def _joined_lines(done: Joined) -> Iterator[str]:
     one = done.membership
     yield f"{one.member} ({one.role}) in the lab '{one.lab}', on the machine '{one.machine}'"
+    if one.endpoint:
+        yield f"  {'store':<12}{'':<7}{one.endpoint}"
     for row in done.rows:
         yield f"  {row.what:<12}{_STATES[row.result]:<7}{row.detail}".rstrip()
         if row.error is not None:

@@ -33,6 +33,8 @@ class JoinOptions(NamedTuple):
     clones: bool = True
     profile: str = ""
     """A profile of one's own, for an invite without a key (SSO)."""
+    may_move: bool = False
+    """Take another store than before for a lab that this machine knows."""
 
 
 class Done(NamedTuple):
@@ -88,9 +90,10 @@ def open_invite(sealed: bytes, passphrase: str) -> Invite:
 def join(invite: Invite, options: JoinOptions = JoinOptions(), *, dry_run: bool = False) -> Joined:  # noqa: B008 - frozen
     """Make this machine one of the member's. Nothing is written before the store has accepted the key.
 
-    Raises `AccessDenied` (`invite-refused`) or `Conflict` (`joined-as-other`). A part that fails later is a row.
+    Raises `AccessDenied` (`invite-refused`) or `Conflict` (`joined-as-other`, `lab-moved`). A part that fails later is
+    a row.
     """
-    old = _known(invite)
+    old = _known(invite, options)
     machine = options.machine or (old.machine if old else machine_name())
     membership = lab.of_invite(invite, machine, _today(), old, options.profile)
     if invite.key_id:
@@ -119,13 +122,27 @@ def join(invite: Invite, options: JoinOptions = JoinOptions(), *, dry_run: bool 
     return Joined(membership, tuple(rows))
 
 
-def _known(invite: Invite) -> Membership | None:
+def _known(invite: Invite, options: JoinOptions) -> Membership | None:
     old = next((one for one in lab.memberships() if one.lab == invite.lab), None)
     if old is not None and old.member != invite.member:
         raise Conflict(
             f"this machine has joined '{invite.lab}' as '{old.member}'",
             code="joined-as-other",
             hint=f"lab leave {invite.lab}, then join as '{invite.member}'; or use another account of this machine",
+        )
+    places = (
+        ((old.home, invite.home), (old.datasets, invite.datasets), (old.endpoint, invite.endpoint.rstrip("/")))
+        if old
+        else ()
+    )
+    moved = next((new or "AWS itself" for before, new in places if before != new), None)
+    if moved is not None and not options.may_move:
+        # Linked folders would go on to wherever a forged invite says.
+        raise Conflict(
+            f"'{invite.lab}' was elsewhere when this machine joined it; this invite says '{moved}'",
+            code="lab-moved",
+            hint="ask the administrator; if it is so: lab join FILE --moved",
+            lab=invite.lab,
         )
     return old
 

@@ -9,12 +9,11 @@ import pytest
 
 from labops.drivers import bucketadmin
 from labops.drivers.iam import Identity, Kind, user
-from labops.errors import InvalidInput, NotFound, Unsupported
+from labops.errors import InvalidInput, NotFound
 from labops.formats.policycheck import dangers
 from labops.membership import Member, Role
 from labops.planning.rights import ACTIONS, BUCKET_ACTIONS, Promise, cast, trials
 from labops.verbs.admin_audit import Audit, audit
-from labops.verbs.admin_plan import plan
 from labops.verbs.admin_prove import Proof, prove
 from tests.admin.conftest import Office
 
@@ -315,14 +314,3 @@ def test_the_promises_are_a_table_of_their_own() -> None:
     assert table["guest", "datasets", "get"] is Promise.ALLOWED
     assert not any(actor == "guest" and place == "own home" for actor, place, _ in table)
     assert [one.name for one in cast(lab, "2026-01-01")] == ["admin", "curator", "student", "guest"]
-
-
-def test_a_lab_in_folders_is_proved_elsewhere(office: Office) -> None:
-    """The command says so instead of asking a store that is not there."""
-    from labops.membership import Provider
-
-    office.write(office.lab._replace(provider=Provider.LOCAL, root="/srv/lab", endpoint=""))
-    with pytest.raises(Unsupported):
-        proved(office)
-    with pytest.raises(Unsupported):
-        plan(str(office.folder))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import threading
 from collections.abc import Callable, Iterable, Mapping
 from typing import NamedTuple
@@ -47,10 +48,10 @@ def observe(
     Files that are larger than `max_size` on either side are left alone on both.
     """
     base = folder.load_base()
-    listing = _Listing(folder, rules, sorted(base.rows), on_event)
+    listing = _Listing(folder, rules, base.rows, on_event)
     listing.start()
     try:
-        scan = folder.local.scan(rules.is_ignored, is_looking=is_looking)
+        scan = folder.local.scan(rules.is_ignored, base.rows, is_looking=is_looking)
     finally:
         there, odd = listing.join()
     here = _named(scan.files, odd)
@@ -77,7 +78,7 @@ def observe(
 class _Listing(threading.Thread):
     """Lists the home while the folder is being scanned."""
 
-    def __init__(self, folder: HomeFolder, rules: Rules, known: list[str], on_event: OnEvent) -> None:
+    def __init__(self, folder: HomeFolder, rules: Rules, known: Mapping[str, Known], on_event: OnEvent) -> None:
         super().__init__(name="labops-list", daemon=True)
         self._folder, self._rules, self._known, self._on_event = folder, rules, known, on_event
         self._there: dict[str, There] = {}
@@ -87,8 +88,8 @@ class _Listing(threading.Thread):
     def run(self) -> None:
         self._on_event(Event("started", "list", total=len(self._known) or None))
         try:
-            for page in self._folder.home.list(self._known):
-                _sort_out(page, self._rules, self._there, self._odd)
+            for page in self._folder.home.list(sorted(self._known)):
+                _sort_out(page, self._rules, self._known, self._there, self._odd)
                 self._on_event(Event("advanced", "list", count=len(page)))
         except BaseException as error:  # noqa: BLE001 - raised again in the caller's thread
             self._error = error
@@ -103,11 +104,20 @@ class _Listing(threading.Thread):
             super().join(0.2 if timeout is None else timeout)  # in pieces, so that Ctrl-C is heard
         if self._error is not None:
             raise self._error
-        return self._there, self._odd
+        return self._there, list(dict.fromkeys(self._odd))
 
 
-def _sort_out(rows: Iterable[Stored], rules: Rules, there: dict[str, There], odd: list[tuple[str, str]]) -> None:
-    """Objects by path into `there`, and the keys that no path can stand for into `odd`."""
+def _sort_out(
+    rows: Iterable[Stored],
+    rules: Rules,
+    known: Mapping[str, Known],
+    there: dict[str, There],
+    odd: list[tuple[str, str]],
+) -> None:
+    """Objects by path into `there`, and the keys that no path can stand for into `odd`.
+
+    What is as in `known` shares its text, so that a hundred thousand of them need little memory.
+    """
     private = PRIVATE + "/"
     for key, size, mark, digest, _ in rows:
         try:
@@ -120,7 +130,9 @@ def _sort_out(rows: Iterable[Stored], rules: Rules, there: dict[str, There], odd
         if path.startswith(private) or f"/{private}" in path:
             odd.append((key, f"'{PRIVATE}' is labops' own folder"))
         elif not rules.is_ignored_path(path):
-            there[path] = There(size, mark, digest)
+            row = known.get(path)
+            mark = row.mark if row is not None and row.mark == mark else mark
+            there[sys.intern(path)] = There(size, mark, mark if digest == mark else digest)
 
 
 def is_safe(key: str) -> bool:

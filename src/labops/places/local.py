@@ -10,7 +10,9 @@ import contextlib
 import itertools
 import os
 import stat as stat_bits
-from collections.abc import Callable, Iterable
+import sys
+from collections.abc import Callable, Iterable, Mapping
+from types import MappingProxyType
 from typing import Final, NamedTuple
 
 from labops.agreement import Here, Known
@@ -54,8 +56,13 @@ class LocalFolder:
 
     # -- looking ----------------------------------------------------------------------------------------
 
-    def scan(self, is_ignored: IsIgnored, *, is_looking: bool = False) -> Scan:
-        """Every file and symbolic link below the root with one lstat each; links are not followed."""
+    def scan(
+        self, is_ignored: IsIgnored, known: Mapping[str, Known] = MappingProxyType({}), *, is_looking: bool = False
+    ) -> Scan:
+        """Every file and symbolic link below the root with one lstat each; links are not followed.
+
+        What is as in `known` shares its numbers, so that a hundred thousand of them need little memory.
+        """
         import time
 
         self._real.clear()
@@ -68,7 +75,7 @@ class LocalFolder:
             folder = todo.pop()
             try:
                 with fs.translating(self.root + "/" + folder), os.scandir(self.root + "/" + folder) as entries:
-                    self._scan_folder(folder, entries, is_ignored, found, todo, device)
+                    self._scan_folder(folder, entries, is_ignored, known, found, todo, device)
             except LabError as error:
                 if not folder:
                     raise
@@ -81,6 +88,7 @@ class LocalFolder:
         folder: str,
         entries: Iterable[os.DirEntry[str]],
         is_ignored: IsIgnored,
+        known: Mapping[str, Known],
         found: Scan,
         todo: list[str],
         device: int,
@@ -101,7 +109,7 @@ class LocalFolder:
                 found.ignored.append(path)
             else:
                 with contextlib.suppress(FileNotFoundError):  # removed since it was listed
-                    _take(path, entry.stat(follow_symlinks=False), found)
+                    _take(sys.intern(path), entry.stat(follow_symlinks=False), known, found)
 
     def look(self, path: str) -> tuple[Here, int] | None:
         """One file now, and its mode; None when it is absent, or a folder."""
@@ -266,10 +274,12 @@ def _remove_hollow(folder: str) -> bool:
     return all(fs.remove_folder(at) for at, _, _ in found)
 
 
-def _take(path: str, st: os.stat_result, found: Scan) -> None:
+def _take(path: str, st: os.stat_result, known: Mapping[str, Known], found: Scan) -> None:
     kind = st.st_mode & 0o170000
     if kind == stat_bits.S_IFREG:
-        found.files[path] = Here(st.st_size, st.st_mtime_ns, st.st_ctime_ns, st.st_ino)
+        fingerprint = (st.st_size, st.st_mtime_ns, st.st_ctime_ns, st.st_ino)
+        row = known.get(path)
+        found.files[path] = Here(*row[:4]) if row is not None and row[:4] == fingerprint else Here(*fingerprint)
     elif kind == stat_bits.S_IFLNK:
         found.files[path] = Here(st.st_size, st.st_mtime_ns, st.st_ctime_ns, st.st_ino, "", True)
     else:
@@ -280,7 +290,8 @@ def row_of(here: Here, digest: str, mark: str, clock_ns: int) -> Known:
     """The base row of a file; one that may have changed within a tick of the clock never matches (git's rule)."""
     tick = _COARSE_TICK_NS if here.mtime_ns % 1_000_000_000 == 0 else _FINE_TICK_NS
     ino = 0 if here.mtime_ns + tick >= clock_ns else here.ino
-    return Known(here.size, here.mtime_ns, here.ctime_ns, ino, digest, mark)
+    # Most objects are marked by their md5: one text then serves for both, in the memory of a large home.
+    return Known(here.size, here.mtime_ns, here.ctime_ns, ino, digest, digest if mark == digest else mark)
 
 
 def changed_here(path: str) -> Conflict:

@@ -66,7 +66,7 @@ class Home:
     def list(self, known: Sequence[str] = ()) -> Iterator[Sequence[Stored]]:
         """Every object with its path as `key`, lossless, in no order; the trash is left out.
 
-        `known` are paths that are probably there, sorted: they only make it faster.
+        `known` are paths that are probably there, sorted: they make it faster; an object may then come twice.
         """
         prefix, cut = self._prefix, len(self._prefix)
         keys = [prefix + path for path in known] if cut else known

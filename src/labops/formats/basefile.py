@@ -20,6 +20,7 @@ from labops.agreement import Known
 _MAGIC = b"labops-home-base-1\n"
 _SIZES = struct.Struct("<IIQQ")
 _WIDTH = 4
+_HEX = 32
 _U64 = (1 << 64) - 1
 
 
@@ -37,7 +38,10 @@ def render_base(base: Base) -> bytes | bytearray:
     numbers = array("Q")
     for row in rows.values():
         numbers.extend([number & _U64 for number in (row.size, row.mtime_ns, row.ctime_ns, row.ino)])
-    head = json.dumps({"url": base.url, "mounts": list(base.mounts)}).encode()
+    # Digests of parts are few, those of large files: which they are, and the number of parts, is in the head.
+    parts = [[at, int(row.digest[33:])] for at, row in enumerate(rows.values()) if len(row.digest) > _HEX]
+    about: dict[str, object] = {"url": base.url, "mounts": list(base.mounts)}
+    head = json.dumps({**about, "parts": parts} if parts else about).encode()
     data = bytearray(_MAGIC) + bytearray(_SIZES.size) + head
     # Column by column into one buffer: a copy of everything would be the largest thing in memory.
     widths = []
@@ -48,7 +52,7 @@ def render_base(base: Base) -> bytes | bytearray:
     _SIZES.pack_into(data, len(_MAGIC), len(head), len(rows), *widths)
     data += memoryview(numbers).cast("B")
     for row in rows.values():
-        data += bytes.fromhex(row.digest)
+        data += bytes.fromhex(row.digest[:_HEX])
     data += zlib.crc32(data).to_bytes(4, "little")
     return data
 
@@ -74,7 +78,9 @@ def parse_base(data: bytes | bytearray) -> Base | None:
     numbers = array("Q", data[start : start + 8 * _WIDTH * count]).tolist()
     text = data[start + 8 * _WIDTH * count : body].hex()
     columns = [numbers[column::_WIDTH] for column in range(_WIDTH)]
-    digests = [text[at : at + 32] for at in range(0, 32 * count, 32)]
+    digests = [text[at : at + _HEX] for at in range(0, _HEX * count, _HEX)]
+    for at, number in head.get("parts", ()):
+        digests[at] += f"-{number}"
     marks = [digest if digest == mark else mark for digest, mark in zip(digests, marks, strict=True)]
     rows = dict(zip(names, map(Known, *columns, digests, marks), strict=True))
     return Base(head["url"], rows, tuple(head["mounts"]))

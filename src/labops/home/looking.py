@@ -8,15 +8,15 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import NamedTuple
 
 from labops import transfer
-from labops.agreement import Here, Known, There
+from labops.agreement import Here, Known, There, is_comparable
 from labops.errors import InvalidInput, LabError, NotFound
 from labops.formats.basefile import Base
 from labops.home import HomeFolder
 from labops.home.rules import Rules
 from labops.model import Event, OnEvent, ignore, parse_relpath
 from labops.places.home import Stored
-from labops.places.local import PRIVATE, Scan
-from labops.planning.home import to_ask, to_read
+from labops.places.local import PRIVATE, Scan, digest_file
+from labops.planning.home import kinds, to_ask, to_read
 
 
 class Sides(NamedTuple):
@@ -213,9 +213,10 @@ def _read(
     """Fill in the digests that decide, here and then there; what could not be read."""
     failed: list[tuple[str, LabError]] = []
     paths = to_read(known, here, there)
+    likes = dict(zip(paths, kinds(paths, known, here, there), strict=True))
     found = transfer.each(
         paths,
-        lambda path: folder.local.digest(path, here[path]),
+        lambda path: folder.local.digest(path, here[path], likes[path]),
         phase="read",
         size_of=lambda path: here[path].size,
         on_event=on_event,
@@ -228,7 +229,9 @@ def _read(
         else:
             failed.append((path, value))
     asked = to_ask(known, here, there)
-    answers = transfer.each(asked, lambda path: _digest_there(folder, path), phase="ask", jobs=8, on_event=on_event)
+    answers = transfer.each(
+        asked, lambda path: _digest_there(folder, path, here[path].digest), phase="ask", jobs=8, on_event=on_event
+    )
     for path, answer in zip(asked, answers, strict=True):
         if isinstance(answer, There):
             there[path] = answer
@@ -239,16 +242,19 @@ def _read(
     return failed
 
 
-def _digest_there(folder: HomeFolder, path: str) -> There:
-    """The object with its md5: from its metadata, or else by reading it."""
+def _digest_there(folder: HomeFolder, path: str, ours: str) -> There:
+    """The object with its digest, of the kind of `ours`: from what the store says, or else by reading it."""
     from labops.drivers import fs
 
     found = folder.home.look(path)
-    if found is not None and found.digest:
-        return There(found.size, found.mark, found.digest)
+    if found is not None:
+        for said in (found.digest, found.mark):
+            if said == ours or (said and said == found.digest and is_comparable(said, ours)):
+                return There(found.size, found.mark, said)
     temporary = folder.local.temporary()
     try:
         got = folder.home.get(path, temporary)
+        digest = got.digest if is_comparable(got.digest, ours) else digest_file(temporary, ours)[0]
     finally:
         fs.remove(temporary)
-    return There(got.size, got.mark, got.digest)
+    return There(got.size, got.mark, digest)

@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterable, Mapping
 from types import MappingProxyType
 from typing import Final, NamedTuple
 
-from labops.agreement import Here, Known
+from labops.agreement import Here, Known, digest_of_parts, is_of_parts, part_size
 from labops.drivers import fs
 from labops.errors import Conflict, LabError, NotFound
 from labops.planning.home import name_clash
@@ -124,18 +124,21 @@ class LocalFolder:
         here = Here(st.st_size, st.st_mtime_ns, st.st_ctime_ns, st.st_ino, "", stat_bits.S_ISLNK(st.st_mode))
         return here, st.st_mode
 
-    def digest(self, path: str, here: Here) -> Here:
-        """`here` with the md5 of what the file holds now, and the fingerprint it had while it was read."""
+    def digest(self, path: str, here: Here, like: str = "") -> Here:
+        """`here` with the digest of what the file holds now, and the fingerprint it had while it was read.
+
+        It is the md5, unless `like`, with which it will be compared, is of parts.
+        """
         if here.is_link:
             with fs.translating(path):
                 target = os.readlink(self.full(path))
             return here._replace(digest=fs.hash_bytes(os.fsencode(target)))
         full = self.full(path)
-        hashed = fs.hash_file(full)
+        digest, size = digest_file(full, like)
         now = self.look(path)
-        if now is None or now[0].is_link or now[0].size != hashed.fingerprint.size:
+        if now is None or now[0].is_link or now[0].size != size:
             raise fs.changed_while_read(full)
-        return now[0]._replace(digest=hashed.oid)
+        return now[0]._replace(digest=digest)
 
     def full(self, path: str) -> str:
         """The absolute path."""
@@ -262,6 +265,16 @@ class LocalFolder:
             raise name_clash(path, "a file has the name of its folder here") from None
         if not os.path.isdir(os.path.dirname(full)):
             raise name_clash(path, "a file has the name of its folder here")
+
+
+def digest_file(path: str, like: str = "") -> tuple[str, int]:
+    """The digest of a file in the kind of `like`, where that is one of parts, and its size."""
+    size = fs.stat(path).size
+    if is_of_parts(like, size):
+        pieces, seen = fs.hash_pieces(path, part_size(size))
+        return digest_of_parts(pieces), seen.size
+    hashed = fs.hash_file(path)
+    return hashed.oid, hashed.fingerprint.size
 
 
 def _remove_hollow(folder: str) -> bool:

@@ -57,6 +57,8 @@ class Home:
         self.store = store
         self._prefix = prefix
         self._listed_at = -math.inf
+        self.marks_parts = True
+        """False once an object in parts was seen whose mark is not the digest of parts of our length."""
 
     def __repr__(self) -> str:
         return f"Home({self.url!r})"

@@ -167,13 +167,22 @@ class LocalFolder:
         done but the name perhaps free for a moment. Returns the fingerprint the file has under its name.
         """
         target = self.full(path)
-        self._make_parents(path)
-        with fs.translating(temporary):
-            before = os.lstat(temporary)
+        folder = os.path.dirname(path)
+        if folder not in self._real:
+            self._make_real(path, target)
+            self._real.add(folder)
         if expected is not None:
             self.bury(path, expected, stamp)
-        _link_new(temporary, target, path)
-        fs.remove(temporary)
+        with fs.translating(target):
+            before = os.lstat(temporary)
+            try:
+                os.link(temporary, target, follow_symlinks=False)
+            except OSError:
+                # Seldom: something is there, or the disk knows no hard links.
+                self._require_no_folder(path, target)
+                _link_new(temporary, target, path)
+            with contextlib.suppress(FileNotFoundError):  # it was renamed
+                os.unlink(temporary)
         now = self.look(path)
         if now is None or now[0].mtime_ns != before.st_mtime_ns or now[0].size != before.st_size:
             # Somebody wrote to it at once: it is read again next time.
@@ -241,18 +250,9 @@ class LocalFolder:
     def _private(self, *parts: str) -> str:
         return "/".join((self.root, PRIVATE, *parts))
 
-    def _make_parents(self, path: str) -> None:
-        full = self.full(path)
-        folder = os.path.dirname(path)
-        if folder not in self._real:
-            self._make_real(path, full)
-            self._real.add(folder)
-        with fs.translating(full):
-            try:
-                mode = os.lstat(full).st_mode
-            except FileNotFoundError:
-                return
-        if stat_bits.S_ISDIR(mode) and not _remove_hollow(full):
+    def _require_no_folder(self, path: str, full: str) -> None:
+        """A folder that holds nothing makes room; `Conflict` (`name-clash`) for one that does."""
+        if os.path.isdir(full) and not os.path.islink(full) and not _remove_hollow(full):
             raise name_clash(path, "a folder has its name here")
 
     def _make_real(self, path: str, full: str) -> None:

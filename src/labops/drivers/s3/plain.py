@@ -282,5 +282,14 @@ def _new(target: str) -> Iterator[Callable[[bytes | memoryview], None]]:
 
 
 def _write(target: str, data: bytes | memoryview) -> None:
-    with _new(target) as write:
-        write(data)
+    """All at once: of a small file the rest is what costs."""
+    fd = os.open(target, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o666)
+    try:
+        view = memoryview(data)
+        while view:
+            view = view[os.write(fd, view) :]
+    except BaseException:
+        os.unlink(target)
+        raise
+    finally:
+        os.close(fd)

@@ -18,6 +18,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from labops.agreement import PART, part_size
 from labops.drivers.aws import AwsKeys
 from labops.drivers.s3 import BucketSettings
 from labops.drivers.s3.faults import OBSTORE, Fault, Where, lab_error, read_answer, read_exception
@@ -25,7 +26,6 @@ from labops.drivers.s3.journal import Journal
 from labops.drivers.s3.listing import Row, read_page
 from labops.drivers.s3.signing import quote_path, quote_query, sign
 from labops.drivers.s3.stores import open_store
-from labops.drivers.s3.uploading import PART, part_size
 from labops.drivers.s3.wire import find_region, in_region
 from labops.errors import AccessDenied, InvalidInput, LabError, NotFound, Unavailable
 

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from labops import agreement
 from labops.drivers.s3 import downloading, uploading
 from labops.drivers.s3.oddkeys import is_odd
 from labops.errors import Corrupt, NotFound
@@ -61,7 +62,7 @@ def test_everything_works_on_doubled_slashes(odd: Remote, on_ministack: Any, tmp
 
 def test_large_objects_travel_in_parts_and_ranges(odd: Remote, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(uploading, "MULTIPART_FROM", 10 * MIB)
-    monkeypatch.setattr(uploading, "PART", 6 * MIB)
+    monkeypatch.setattr(agreement, "PART", 6 * MIB)
     monkeypatch.setattr(downloading, "RANGED", 10 * MIB)
     data = bytes(range(256)) * (18 * MIB // 256) + b"end"
     (tmp_path / "big").write_bytes(data)

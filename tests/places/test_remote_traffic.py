@@ -18,6 +18,7 @@ from typing import Any
 
 import pytest
 
+from labops import agreement
 from labops.drivers.s3 import bucket as s3_bucket
 from labops.drivers.s3 import copying, downloading, uploading
 from labops.errors import AccessDenied, Corrupt, InvalidInput, LabError, NoSpace, Unavailable, Unsupported
@@ -144,7 +145,7 @@ def test_check_is_one_request(between: Proxy, remote: Remote) -> None:
 def small_parts(monkeypatch: pytest.MonkeyPatch) -> None:
     """Large objects begin at 6 MiB, so that a test need not move a hundred."""
     monkeypatch.setattr(uploading, "MULTIPART_FROM", 9 * MIB)
-    monkeypatch.setattr(uploading, "PART", 5 * MIB)
+    monkeypatch.setattr(agreement, "PART", 5 * MIB)
     monkeypatch.setattr(s3_bucket, "RANGED", 6 * MIB)
     monkeypatch.setattr(downloading, "RANGED", 6 * MIB)
     monkeypatch.setattr(downloading, "STEP", MIB)
@@ -283,12 +284,13 @@ def test_a_store_that_breaks_ranges_is_found_out_once(on_rclone: Any, large: tup
 
 CHILD = """
 import sys
+from labops import agreement
 from labops.drivers.s3 import bucket, downloading, uploading
 from labops.model import HashName, RemoteSettings
 from labops.places.remote import open_remote
 import json
 url, options, state, verb, oid, path, size = json.loads(sys.argv[1])
-uploading.MULTIPART_FROM, uploading.PART = 9 << 20, 5 << 20
+uploading.MULTIPART_FROM, agreement.PART = 9 << 20, 5 << 20
 bucket.RANGED = downloading.RANGED = 6 << 20
 downloading.STEP = 1 << 20
 remote = open_remote(RemoteSettings("storage", url, options), HashName.MD5, state_dir=state)

@@ -10,7 +10,8 @@ from labops.formats.basefile import Base, parse_base, render_base
 
 u64 = st.integers(0, 2**64 - 1)
 names = st.text(st.characters(exclude_characters="\0", exclude_categories=["Cs"]), min_size=1) | st.just("\udcff")
-digests = st.binary(min_size=16, max_size=16).map(bytes.hex)
+md5s = st.binary(min_size=16, max_size=16).map(bytes.hex)
+digests = md5s | st.builds("{}-{}".format, md5s, st.integers(1, 10_000))
 rows = st.builds(Known, u64, u64, u64, u64, digests, st.text(st.characters(exclude_characters="\0", codec="utf-8")))
 bases = st.builds(Base, st.text(), st.dictionaries(names, rows, max_size=8), st.lists(st.text()).map(tuple))
 

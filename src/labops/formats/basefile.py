@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import struct
+import sys
 import zlib
 from array import array
 from collections.abc import Mapping
@@ -19,6 +20,7 @@ from labops.agreement import Known
 _MAGIC = b"labops-home-base-1\n"
 _SIZES = struct.Struct("<IIQQ")
 _WIDTH = 4
+_HEX = 32
 _U64 = (1 << 64) - 1
 
 
@@ -30,22 +32,32 @@ class Base(NamedTuple):
     mounts: tuple[str, ...] = ()
 
 
-def render_base(base: Base) -> bytes:
+def render_base(base: Base) -> bytes | bytearray:
     """The bytes that `parse_base` reads back as `base`."""
     rows = base.rows
     numbers = array("Q")
     for row in rows.values():
         numbers.extend([number & _U64 for number in (row.size, row.mtime_ns, row.ctime_ns, row.ino)])
-    head = json.dumps({"url": base.url, "mounts": list(base.mounts)}).encode()
-    names = "\0".join(rows).encode("utf-8", "surrogateescape")
-    marks = "\0".join([row.mark for row in rows.values()]).encode("utf-8", "surrogateescape")
-    digests = bytes.fromhex("".join([row.digest for row in rows.values()]))
-    sizes = _SIZES.pack(len(head), len(rows), len(names), len(marks))
-    data = b"".join((_MAGIC, sizes, head, names, marks, numbers.tobytes(), digests))
-    return data + zlib.crc32(data).to_bytes(4, "little")
+    # Digests of parts are few, those of large files: which they are, and the number of parts, is in the head.
+    parts = [[at, int(row.digest[33:])] for at, row in enumerate(rows.values()) if len(row.digest) > _HEX]
+    about: dict[str, object] = {"url": base.url, "mounts": list(base.mounts)}
+    head = json.dumps({**about, "parts": parts} if parts else about).encode()
+    data = bytearray(_MAGIC) + bytearray(_SIZES.size) + head
+    # Column by column into one buffer: a copy of everything would be the largest thing in memory.
+    widths = []
+    for column in (rows, (row.mark for row in rows.values())):
+        text = "\0".join(column).encode("utf-8", "surrogateescape")
+        widths.append(len(text))
+        data += text
+    _SIZES.pack_into(data, len(_MAGIC), len(head), len(rows), *widths)
+    data += memoryview(numbers).cast("B")
+    for row in rows.values():
+        data += bytes.fromhex(row.digest[:_HEX])
+    data += zlib.crc32(data).to_bytes(4, "little")
+    return data
 
 
-def parse_base(data: bytes) -> Base | None:
+def parse_base(data: bytes | bytearray) -> Base | None:
     """The base in `data`; None when it is damaged or of another version."""
     body = len(data) - 4
     start = len(_MAGIC) + _SIZES.size
@@ -58,13 +70,17 @@ def parse_base(data: bytes) -> Base | None:
     start += head_size
     if not count:
         return Base(head["url"], {}, tuple(head["mounts"]))
-    names = data[start : start + names_size].decode("utf-8", "surrogateescape").split("\0")
+    # Interned: whoever lists either side names the same paths, which then are in memory once.
+    names = map(sys.intern, data[start : start + names_size].decode("utf-8", "surrogateescape").split("\0"))
     start += names_size
     marks = data[start : start + marks_size].decode("utf-8", "surrogateescape").split("\0")
     start += marks_size
     numbers = array("Q", data[start : start + 8 * _WIDTH * count]).tolist()
     text = data[start + 8 * _WIDTH * count : body].hex()
     columns = [numbers[column::_WIDTH] for column in range(_WIDTH)]
-    digests = [text[at : at + 32] for at in range(0, 32 * count, 32)]
+    digests = [text[at : at + _HEX] for at in range(0, _HEX * count, _HEX)]
+    for at, number in head.get("parts", ()):
+        digests[at] += f"-{number}"
+    marks = [digest if digest == mark else mark for digest, mark in zip(digests, marks, strict=True)]
     rows = dict(zip(names, map(Known, *columns, digests, marks), strict=True))
     return Base(head["url"], rows, tuple(head["mounts"]))

@@ -6,7 +6,7 @@ import hashlib
 import os
 import stat as stat_bits
 
-from labops.agreement import Here, There
+from labops.agreement import Here, There, is_comparable, is_of_parts
 from labops.drivers import fs
 from labops.errors import Corrupt
 from labops.places.home import Facts, Got, Home, Source
@@ -35,10 +35,15 @@ def fetch(home: Home, path: str, there: There | None, temporary: str, partial: s
     With `partial` (a path) a large download that was killed goes on.
     """
     got = home.get(path, temporary, partial=partial)
-    if there is not None and there.digest and got.mark == there.mark and got.digest != there.digest:
-        # Some encrypting stores have etags that only look like an md5; damaged bytes are not so twice alike.
+    # The etag of an object in parts is its digest, if the parts are as long as ours.
+    is_digest = home.marks_parts and is_of_parts(got.mark, got.size)
+    said = got.mark if is_digest else there.digest if there and got.mark == there.mark else ""
+    if said and is_comparable(said, got.digest) and got.digest != said:
+        # Others may part it elsewhere, and encrypting stores make etags of their own; damage is not so twice alike.
         fs.remove(temporary)
         again = home.get(path, temporary)
+        if again.digest == said:
+            return again
         if again.digest != got.digest:
             fs.remove(temporary)
             raise Corrupt(
@@ -47,6 +52,7 @@ def fetch(home: Home, path: str, there: There | None, temporary: str, partial: s
                 hint="run the command again; if it stays so, restore an older content: lab home restore",
                 path=path,
             )
+        home.marks_parts = home.marks_parts and not is_digest
     return got
 
 

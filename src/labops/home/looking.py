@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
+import sys
 import threading
 from collections.abc import Callable, Iterable, Mapping
 from typing import NamedTuple
 
 from labops import transfer
-from labops.agreement import Here, Known, There
+from labops.agreement import Here, Known, There, is_comparable
 from labops.errors import InvalidInput, LabError, NotFound
 from labops.formats.basefile import Base
 from labops.home import HomeFolder
 from labops.home.rules import Rules
 from labops.model import Event, OnEvent, ignore, parse_relpath
 from labops.places.home import Stored
-from labops.places.local import KEYS, MACHINES, PRIVATE, Scan
-from labops.planning.home import to_ask, to_read
+from labops.places.local import KEYS, MACHINES, PRIVATE, Scan, digest_file
+from labops.planning.home import kinds, to_ask, to_read
 
 
 class Sides(NamedTuple):
@@ -47,10 +48,10 @@ def observe(
     Files that are larger than `max_size` on either side are left alone on both.
     """
     base = folder.load_base()
-    listing = _Listing(folder, rules, sorted(base.rows), on_event)
+    listing = _Listing(folder, rules, base.rows, on_event)
     listing.start()
     try:
-        scan = folder.local.scan(rules.is_ignored, is_looking=is_looking)
+        scan = folder.local.scan(rules.is_ignored, base.rows, is_looking=is_looking)
     finally:
         there, odd = listing.join()
     here = _named(scan.files, odd)
@@ -77,7 +78,7 @@ def observe(
 class _Listing(threading.Thread):
     """Lists the home while the folder is being scanned."""
 
-    def __init__(self, folder: HomeFolder, rules: Rules, known: list[str], on_event: OnEvent) -> None:
+    def __init__(self, folder: HomeFolder, rules: Rules, known: Mapping[str, Known], on_event: OnEvent) -> None:
         super().__init__(name="labops-list", daemon=True)
         self._folder, self._rules, self._known, self._on_event = folder, rules, known, on_event
         self._there: dict[str, There] = {}
@@ -87,8 +88,8 @@ class _Listing(threading.Thread):
     def run(self) -> None:
         self._on_event(Event("started", "list", total=len(self._known) or None))
         try:
-            for page in self._folder.home.list(self._known):
-                _sort_out(page, self._rules, self._there, self._odd)
+            for page in self._folder.home.list(sorted(self._known)):
+                _sort_out(page, self._rules, self._known, self._there, self._odd)
                 self._on_event(Event("advanced", "list", count=len(page)))
         except BaseException as error:  # noqa: BLE001 - raised again in the caller's thread
             self._error = error
@@ -103,11 +104,20 @@ class _Listing(threading.Thread):
             super().join(0.2 if timeout is None else timeout)  # in pieces, so that Ctrl-C is heard
         if self._error is not None:
             raise self._error
-        return self._there, self._odd
+        return self._there, list(dict.fromkeys(self._odd))
 
 
-def _sort_out(rows: Iterable[Stored], rules: Rules, there: dict[str, There], odd: list[tuple[str, str]]) -> None:
-    """Objects by path into `there`, and the keys that no path can stand for into `odd`."""
+def _sort_out(
+    rows: Iterable[Stored],
+    rules: Rules,
+    known: Mapping[str, Known],
+    there: dict[str, There],
+    odd: list[tuple[str, str]],
+) -> None:
+    """Objects by path into `there`, and the keys that no path can stand for into `odd`.
+
+    What is as in `known` shares its text, so that a hundred thousand of them need little memory.
+    """
     private = PRIVATE + "/"
     for key, size, mark, digest, _ in rows:
         try:
@@ -122,7 +132,9 @@ def _sort_out(rows: Iterable[Stored], rules: Rules, there: dict[str, There], odd
         if path.startswith(private) or f"/{private}" in path:
             odd.append((key, f"'{PRIVATE}' is labops' own folder"))
         elif not rules.is_ignored_path(path):
-            there[path] = There(size, mark, digest)
+            row = known.get(path)
+            mark = row.mark if row is not None and row.mark == mark else mark
+            there[sys.intern(path)] = There(size, mark, mark if digest == mark else digest)
 
 
 def is_safe(key: str) -> bool:
@@ -203,9 +215,10 @@ def _read(
     """Fill in the digests that decide, here and then there; what could not be read."""
     failed: list[tuple[str, LabError]] = []
     paths = to_read(known, here, there)
+    likes = dict(zip(paths, kinds(paths, known, here, there), strict=True))
     found = transfer.each(
         paths,
-        lambda path: folder.local.digest(path, here[path]),
+        lambda path: folder.local.digest(path, here[path], likes[path]),
         phase="read",
         size_of=lambda path: here[path].size,
         on_event=on_event,
@@ -218,7 +231,9 @@ def _read(
         else:
             failed.append((path, value))
     asked = to_ask(known, here, there)
-    answers = transfer.each(asked, lambda path: _digest_there(folder, path), phase="ask", jobs=8, on_event=on_event)
+    answers = transfer.each(
+        asked, lambda path: _digest_there(folder, path, here[path].digest), phase="ask", jobs=8, on_event=on_event
+    )
     for path, answer in zip(asked, answers, strict=True):
         if isinstance(answer, There):
             there[path] = answer
@@ -229,16 +244,19 @@ def _read(
     return failed
 
 
-def _digest_there(folder: HomeFolder, path: str) -> There:
-    """The object with its md5: from its metadata, or else by reading it."""
+def _digest_there(folder: HomeFolder, path: str, ours: str) -> There:
+    """The object with its digest, of the kind of `ours`: from what the store says, or else by reading it."""
     from labops.drivers import fs
 
     found = folder.home.look(path)
-    if found is not None and found.digest:
-        return There(found.size, found.mark, found.digest)
+    if found is not None:
+        for said in (found.digest, found.mark):
+            if said == ours or (said and said == found.digest and is_comparable(said, ours)):
+                return There(found.size, found.mark, said)
     temporary = folder.local.temporary()
     try:
         got = folder.home.get(path, temporary)
+        digest = got.digest if is_comparable(got.digest, ours) else digest_file(temporary, ours)[0]
     finally:
         fs.remove(temporary)
-    return There(got.size, got.mark, got.digest)
+    return There(got.size, got.mark, digest)

@@ -10,10 +10,12 @@ import contextlib
 import itertools
 import os
 import stat as stat_bits
-from collections.abc import Callable, Iterable
+import sys
+from collections.abc import Callable, Iterable, Mapping
+from types import MappingProxyType
 from typing import Final, NamedTuple
 
-from labops.agreement import Here, Known
+from labops.agreement import Here, Known, digest_of_parts, is_of_parts, part_size
 from labops.drivers import fs
 from labops.errors import Conflict, LabError, NotFound
 from labops.planning.home import name_clash
@@ -58,8 +60,13 @@ class LocalFolder:
 
     # -- looking ----------------------------------------------------------------------------------------
 
-    def scan(self, is_ignored: IsIgnored, *, is_looking: bool = False) -> Scan:
-        """Every file and symbolic link below the root with one lstat each; links are not followed."""
+    def scan(
+        self, is_ignored: IsIgnored, known: Mapping[str, Known] = MappingProxyType({}), *, is_looking: bool = False
+    ) -> Scan:
+        """Every file and symbolic link below the root with one lstat each; links are not followed.
+
+        What is as in `known` shares its numbers, so that a hundred thousand of them need little memory.
+        """
         import time
 
         self._real.clear()
@@ -72,7 +79,7 @@ class LocalFolder:
             folder = todo.pop()
             try:
                 with fs.translating(self.root + "/" + folder), os.scandir(self.root + "/" + folder) as entries:
-                    self._scan_folder(folder, entries, is_ignored, found, todo, device)
+                    self._scan_folder(folder, entries, is_ignored, known, found, todo, device)
             except LabError as error:
                 if not folder:
                     raise
@@ -85,6 +92,7 @@ class LocalFolder:
         folder: str,
         entries: Iterable[os.DirEntry[str]],
         is_ignored: IsIgnored,
+        known: Mapping[str, Known],
         found: Scan,
         todo: list[str],
         device: int,
@@ -105,7 +113,7 @@ class LocalFolder:
                 found.ignored.append(path)
             else:
                 with contextlib.suppress(FileNotFoundError):  # removed since it was listed
-                    _take(path, entry.stat(follow_symlinks=False), found)
+                    _take(sys.intern(path), entry.stat(follow_symlinks=False), known, found)
 
     def look(self, path: str) -> tuple[Here, int] | None:
         """One file now, and its mode; None when it is absent, or a folder."""
@@ -120,18 +128,21 @@ class LocalFolder:
         here = Here(st.st_size, st.st_mtime_ns, st.st_ctime_ns, st.st_ino, "", stat_bits.S_ISLNK(st.st_mode))
         return here, st.st_mode
 
-    def digest(self, path: str, here: Here) -> Here:
-        """`here` with the md5 of what the file holds now, and the fingerprint it had while it was read."""
+    def digest(self, path: str, here: Here, like: str = "") -> Here:
+        """`here` with the digest of what the file holds now, and the fingerprint it had while it was read.
+
+        It is the md5, unless `like`, with which it will be compared, is of parts.
+        """
         if here.is_link:
             with fs.translating(path):
                 target = os.readlink(self.full(path))
             return here._replace(digest=fs.hash_bytes(os.fsencode(target)))
         full = self.full(path)
-        hashed = fs.hash_file(full)
+        digest, size = digest_file(full, like)
         now = self.look(path)
-        if now is None or now[0].is_link or now[0].size != hashed.fingerprint.size:
+        if now is None or now[0].is_link or now[0].size != size:
             raise fs.changed_while_read(full)
-        return now[0]._replace(digest=hashed.oid)
+        return now[0]._replace(digest=digest)
 
     def full(self, path: str) -> str:
         """The absolute path."""
@@ -160,13 +171,22 @@ class LocalFolder:
         done but the name perhaps free for a moment. Returns the fingerprint the file has under its name.
         """
         target = self.full(path)
-        self._make_parents(path)
-        with fs.translating(temporary):
-            before = os.lstat(temporary)
+        folder = os.path.dirname(path)
+        if folder not in self._real:
+            self._make_real(path, target)
+            self._real.add(folder)
         if expected is not None:
             self.bury(path, expected, stamp)
-        _link_new(temporary, target, path)
-        fs.remove(temporary)
+        with fs.translating(target):
+            before = os.lstat(temporary)
+            try:
+                os.link(temporary, target, follow_symlinks=False)
+            except OSError:
+                # Seldom: something is there, or the disk knows no hard links.
+                self._require_no_folder(path, target)
+                _link_new(temporary, target, path)
+            with contextlib.suppress(FileNotFoundError):  # it was renamed
+                os.unlink(temporary)
         now = self.look(path)
         if now is None or now[0].mtime_ns != before.st_mtime_ns or now[0].size != before.st_size:
             # Somebody wrote to it at once: it is read again next time.
@@ -234,18 +254,9 @@ class LocalFolder:
     def _private(self, *parts: str) -> str:
         return "/".join((self.root, PRIVATE, *parts))
 
-    def _make_parents(self, path: str) -> None:
-        full = self.full(path)
-        folder = os.path.dirname(path)
-        if folder not in self._real:
-            self._make_real(path, full)
-            self._real.add(folder)
-        with fs.translating(full):
-            try:
-                mode = os.lstat(full).st_mode
-            except FileNotFoundError:
-                return
-        if stat_bits.S_ISDIR(mode) and not _remove_hollow(full):
+    def _require_no_folder(self, path: str, full: str) -> None:
+        """A folder that holds nothing makes room; `Conflict` (`name-clash`) for one that does."""
+        if os.path.isdir(full) and not os.path.islink(full) and not _remove_hollow(full):
             raise name_clash(path, "a folder has its name here")
 
     def _make_real(self, path: str, full: str) -> None:
@@ -260,6 +271,16 @@ class LocalFolder:
             raise name_clash(path, "a file has the name of its folder here")
 
 
+def digest_file(path: str, like: str = "") -> tuple[str, int]:
+    """The digest of a file in the kind of `like`, where that is one of parts, and its size."""
+    size = fs.stat(path).size
+    if is_of_parts(like, size):
+        pieces, seen = fs.hash_pieces(path, part_size(size))
+        return digest_of_parts(pieces), seen.size
+    hashed = fs.hash_file(path)
+    return hashed.oid, hashed.fingerprint.size
+
+
 def _remove_hollow(folder: str) -> bool:
     """Remove a folder that holds nothing but folders; False, with nothing done, when it holds anything else."""
     found = list(os.walk(folder, topdown=False))
@@ -270,10 +291,12 @@ def _remove_hollow(folder: str) -> bool:
     return all(fs.remove_folder(at) for at, _, _ in found)
 
 
-def _take(path: str, st: os.stat_result, found: Scan) -> None:
+def _take(path: str, st: os.stat_result, known: Mapping[str, Known], found: Scan) -> None:
     kind = st.st_mode & 0o170000
     if kind == stat_bits.S_IFREG:
-        found.files[path] = Here(st.st_size, st.st_mtime_ns, st.st_ctime_ns, st.st_ino)
+        fingerprint = (st.st_size, st.st_mtime_ns, st.st_ctime_ns, st.st_ino)
+        row = known.get(path)
+        found.files[path] = Here(*row[:4]) if row is not None and row[:4] == fingerprint else Here(*fingerprint)
     elif kind == stat_bits.S_IFLNK:
         found.files[path] = Here(st.st_size, st.st_mtime_ns, st.st_ctime_ns, st.st_ino, "", True)
     else:
@@ -284,7 +307,8 @@ def row_of(here: Here, digest: str, mark: str, clock_ns: int) -> Known:
     """The base row of a file; one that may have changed within a tick of the clock never matches (git's rule)."""
     tick = _COARSE_TICK_NS if here.mtime_ns % 1_000_000_000 == 0 else _FINE_TICK_NS
     ino = 0 if here.mtime_ns + tick >= clock_ns else here.ino
-    return Known(here.size, here.mtime_ns, here.ctime_ns, ino, digest, mark)
+    # Most objects are marked by their md5: one text then serves for both, in the memory of a large home.
+    return Known(here.size, here.mtime_ns, here.ctime_ns, ino, digest, digest if mark == digest else mark)
 
 
 def changed_here(path: str) -> Conflict:

@@ -7,10 +7,10 @@ base when its fingerprint or mark is, or else when the md5 of its content is.
 from __future__ import annotations
 
 import enum
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import NamedTuple
 
-from labops.agreement import Here, Known, There
+from labops.agreement import Here, Known, There, is_comparable
 from labops.errors import Conflict
 
 
@@ -254,6 +254,23 @@ def to_read(base: Mapping[str, Known], here: Mapping[str, Here], there: Mapping[
     return paths
 
 
+def kinds(
+    paths: Iterable[str], base: Mapping[str, Known], here: Mapping[str, Here], there: Mapping[str, There]
+) -> list[str]:
+    """For each path to be read, a digest of the kind that it will be compared with; empty where any will do."""
+    gone = {row.size: row.digest for path, row in base.items() if "-" in row.digest and path not in here}
+    found = []
+    for path in paths:
+        known, theirs = base.get(path), there.get(path)
+        if known is not None:
+            found.append(known.digest)
+        elif theirs is not None:
+            found.append(theirs.digest or theirs.mark)
+        else:
+            found.append(gone.get(here[path].size, ""))
+    return found
+
+
 def _may_equal(ours: Here, theirs: There | None, mark: str) -> bool:
     return theirs is not None and theirs.mark != mark and theirs.size == ours.size
 
@@ -263,7 +280,9 @@ def to_ask(base: Mapping[str, Known], here: Mapping[str, Here], there: Mapping[s
     paths = []
     for path, theirs in there.items():
         ours = here.get(path)
-        if ours is None or theirs.digest or not ours.digest or ours.size != theirs.size:
+        if ours is None or not ours.digest or ours.size != theirs.size:
+            continue
+        if theirs.digest and is_comparable(theirs.digest, ours.digest):
             continue
         known = base.get(path)
         if known is None or (theirs.mark != known.mark and ours.digest != known.digest):

@@ -8,6 +8,7 @@ request, which may raise, or let another machine act in between.
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import os
 import threading
@@ -78,7 +79,8 @@ class MemoryStore:
         if isinstance(source.content, bytes):
             data = source.content
         else:
-            with open(source.content, "rb") as file:
+            data = b""
+            with contextlib.suppress(FileNotFoundError), open(source.content, "rb") as file:  # the check says it
                 data = file.read()
         source.check()
         with self.lock:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 
-from labops.agreement import There
+from labops.agreement import There, is_of_parts
 from labops.errors import InvalidInput, LabError, NotFound
 from labops.home.carrying import source_of
 from labops.home.naming import Spot, is_folder, join, require_free_folders, require_writable
@@ -97,10 +97,10 @@ class _Putting:
         require_writable(row.target)
         here, source = source_of(self._local, row.path)
         there = self._theirs.get(row.target)
-        if there is not None and there.digest and there.size == source.size:
-            digest = self._local.digest(row.path, here).digest
-            if digest == there.digest:
-                return row._replace(note="already")
+        said = "" if there is None else there.mark if is_of_parts(there.mark, there.size) else there.digest
+        is_maybe = said and there is not None and there.size == source.size
+        if is_maybe and self._local.digest(row.path, here, said).digest == said:
+            return row._replace(note="already")
         journal = self._folder.journal("up", row.target, source.size) if self._folder else None
         self._home.put(row.target, source, there, self._stamp, journal)
         return row._replace(note="replaced" if there else "")

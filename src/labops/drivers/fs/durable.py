@@ -14,7 +14,7 @@ from labops.drivers.fs.reading import open_regular, write_all, write_new
 from labops.errors import InvalidInput, LabError
 
 
-def write_atomic(path: str, data: bytes, *, mode: int | None = None) -> None:
+def write_atomic(path: str, data: bytes | bytearray, *, mode: int | None = None) -> None:
     """Replace `path` by `data` in one step, durable when this returns.
 
     An existing file keeps its mode unless `mode` is given; a symlink is followed, so that a file linked
@@ -30,7 +30,7 @@ def write_atomic(path: str, data: bytes, *, mode: int | None = None) -> None:
         first_mode = 0o666 if mode is None else mode
         fd = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, first_mode)
         try:
-            write_all(fd, data)
+            write_all(fd, memoryview(data))
             if mode is not None:
                 os.fchmod(fd, mode)
             os.fsync(fd)

@@ -131,6 +131,25 @@ def hash_file(path: str, hash_name: HashName = HashName.MD5) -> Hashed:
             os.close(fd)
 
 
+def hash_pieces(path: str, length: int) -> tuple[list[bytes], Fingerprint]:
+    """md5 of each piece of a file, all but the last of them `length` bytes long."""
+    with translating(path):
+        fd, before = open_regular(path)
+        try:
+            found, seen, view = [], 0, memoryview(bytearray(CHUNK))
+            while seen < before.st_size:
+                digest, end = hashlib.md5(), seen + length
+                while filled := os.readv(fd, [view[: min(CHUNK, end - seen)]]):
+                    digest.update(view[:filled])
+                    seen += filled
+                found.append(digest.digest())
+                if seen < end:
+                    break
+            return found, _settled(fd, before, seen, path)
+        finally:
+            os.close(fd)
+
+
 def copy(source: str, target: str, *, mode: int) -> None:
     """Copy `source`, whose bytes are known to be good, to the new file `target`."""
     with translating(source):

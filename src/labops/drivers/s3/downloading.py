@@ -14,12 +14,14 @@ from labops.drivers.hands import settle
 from labops.drivers.s3.bucket import RANGED, Bucket, Watch
 from labops.drivers.s3.faults import disk_error
 from labops.drivers.s3.journal import Journal
+from labops.drivers.s3.parts import Filling
 from labops.drivers.s3.ranges import get_range
 from labops.errors import Corrupt, LabError
 
 STEP: Final = 16 << 20
 """Bytes per range."""
 _READ: Final = 1 << 20
+Judge = Watch | Filling
 
 
 def download(bucket: Bucket, key: str, target: str, watch: Callable[[], Watch], resume_path: str | None = None) -> int:
@@ -74,7 +76,7 @@ def by_ranges(
     key: str,
     target: str,
     size: int,
-    watch: Callable[[], Watch],
+    watch: Callable[[], Judge],
     resume_path: str | None,
     etag: str | None = None,
 ) -> bool:
@@ -114,7 +116,7 @@ def by_ranges(
 
 
 def _fill(
-    bucket: Bucket, key: str, fd: int, size: int, watch: Callable[[], Watch], path: str | None, etag: str | None
+    bucket: Bucket, key: str, fd: int, size: int, watch: Callable[[], Judge], path: str | None, etag: str | None
 ) -> tuple[bool, bool]:
     """Fetch the missing ranges while judging the file from its start. Returns (was resumed, is complete)."""
     subject: dict[str, str | int] = {"key": key, "bucket": bucket.settings.bucket, "size": size, "step": STEP}
@@ -151,15 +153,24 @@ def _fill(
         raise
     finally:
         settle(futures)
+        _close(judge)
     journal.forget()
     return is_resumed, True
 
 
-def _show(fd: int, start: int, end: int, judge: Watch) -> None:
+def _show(fd: int, start: int, end: int, judge: Judge) -> None:
+    if isinstance(judge, Filling):
+        judge.reach(fd, end)
+        return
     while start < end:
         data = os.pread(fd, min(_READ, end - start), start)
         judge.update(data)
         start += len(data)
+
+
+def _close(judge: Judge) -> None:
+    if isinstance(judge, Filling):
+        judge.close()
 
 
 def _is_alone(fd: int) -> bool:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import os
+import re
 import xml.etree.ElementTree as ET
 from collections.abc import Callable, Iterator, Mapping
 from email.utils import parsedate_to_datetime
@@ -14,6 +15,7 @@ from labops.drivers.s3.bucket import RANGED, SMALL, Bucket
 from labops.drivers.s3.downloading import by_ranges
 from labops.drivers.s3.faults import NOT_PARTIAL, Fault, disk_error, is_absence, lab_error
 from labops.drivers.s3.listing import DatedRow, Version, read_dated_page, read_versions
+from labops.drivers.s3.parts import Filling
 from labops.drivers.s3.wire import Answer
 from labops.errors import Corrupt, LabError
 
@@ -22,6 +24,9 @@ if TYPE_CHECKING:
 
 META: Final = "x-amz-meta-"
 _STREAM: Final = 4 << 20
+PARTS_FROM: Final = 100 << 20
+"""Bytes from which a content is hashed in parts, where the store tells no md5 of the whole."""
+_MD5 = re.compile(r"[0-9a-f]{32}")
 
 
 class Found(NamedTuple):
@@ -46,6 +51,11 @@ class Digest:
 
     def finish(self) -> None:
         self._check()
+
+    @property
+    def digest(self) -> str:
+        """md5 of what passed."""
+        return self.md5.hexdigest()
 
 
 # -- looking --------------------------------------------------------------------------------------------
@@ -159,7 +169,7 @@ def _native_found(result: Any) -> Found:
 
 
 def fetch(bucket: Bucket, key: str, target: str, *, version: str = "", partial: str | None = None) -> tuple[Found, str]:
-    """Fetch `key` into the new file `target`; what it is, and the md5 of the bytes that came.
+    """Fetch `key` into the new file `target`; what it is, and the md5 of the bytes that came (or that of parts).
 
     A large object comes by ranges of one and the same etag; with `partial` (a path) a killed download goes on.
     """
@@ -186,14 +196,14 @@ def _fetch(bucket: Bucket, key: str, target: str, partial: str | None) -> tuple[
         _write(target, data)
         return found, hashlib.md5(data).hexdigest()
     if found.size >= RANGED and bucket.honours_ranges:
-        judges: list[Digest] = []
+        judges: list[Digest | Filling] = []
 
-        def judge() -> Digest:
-            judges.append(Digest())
+        def judge() -> Digest | Filling:
+            judges.append(_judge(bucket, found))
             return judges[-1]
 
         if by_ranges(bucket, key, target, found.size, judge, partial, found.etag):
-            return found, judges[-1].md5.hexdigest()
+            return found, judges[-1].digest
         with bucket.translated("s3:GetObject"):
             result = obstore.get(bucket.store, key)
             found = _native_found(result)
@@ -212,6 +222,12 @@ def _fetch(bucket: Bucket, key: str, target: str, partial: str | None) -> tuple[
             got += len(view)
         _require(bucket, got, found.size)
     return found, digest.hexdigest()
+
+
+def _judge(bucket: Bucket, found: Found) -> Digest | Filling:
+    """An etag that is the md5 of the whole is all the store says to compare with, and is compared, slow as it is."""
+    is_whole = bucket.is_s3 and _MD5.fullmatch(found.etag) is not None
+    return Digest() if is_whole or found.size < PARTS_FROM else Filling(found.size)
 
 
 def _fetch_raw(bucket: Bucket, key: str, target: str, version: str) -> tuple[Found, str]:
@@ -266,5 +282,14 @@ def _new(target: str) -> Iterator[Callable[[bytes | memoryview], None]]:
 
 
 def _write(target: str, data: bytes | memoryview) -> None:
-    with _new(target) as write:
-        write(data)
+    """All at once: of a small file the rest is what costs."""
+    fd = os.open(target, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o666)
+    try:
+        view = memoryview(data)
+        while view:
+            view = view[os.write(fd, view) :]
+    except BaseException:
+        os.unlink(target)
+        raise
+    finally:
+        os.close(fd)

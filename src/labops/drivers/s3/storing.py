@@ -13,12 +13,14 @@ from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Final, NamedTuple
 from urllib.parse import quote
 
+from labops.agreement import part_size
 from labops.drivers.pace import PacedFile
 from labops.drivers.s3 import oddkeys
 from labops.drivers.s3.bucket import SMALL, Bucket
 from labops.drivers.s3.faults import Fault, disk_error, is_absence, lab_error
+from labops.drivers.s3.parts import HashedParts
 from labops.drivers.s3.plain import META, Digest, look
-from labops.drivers.s3.uploading import MULTIPART_FROM, Parts, part_size
+from labops.drivers.s3.uploading import MULTIPART_FROM
 from labops.drivers.s3.wire import FileSlice
 from labops.errors import Conflict, LabError
 
@@ -47,6 +49,8 @@ def store(
 ) -> tuple[str, str]:
     """Store the file (or the bytes) `source` as `key`; returns its etag and the md5 of what was sent.
 
+    Of a large file that goes to S3 in parts it is the digest of these parts.
+
     The store checks the bytes by their md5. The object has its name only when `settled.check` passed after the
     last byte was read. With `journal` (a path) a killed upload of a large file goes on where it stopped.
     """
@@ -57,11 +61,11 @@ def store(
     digest = Digest(settled.check)
     headers, conditions = meta_headers(meta), condition_headers(condition)
     if bucket.is_s3 and settled.size >= MULTIPART_FROM:
-        parts = Parts(
+        parts = HashedParts(
             bucket, key, source, settled.size, part_size(settled.size), digest, journal,
             headers=headers, conditions=conditions,
         )  # fmt: skip
-        return parts.run() or _etag_of(bucket, key), digest.md5.hexdigest()
+        return parts.run() or _etag_of(bucket, key), parts.digest
     try:
         fd = os.open(source, os.O_RDONLY | os.O_CLOEXEC)
         try:

@@ -13,6 +13,7 @@ from types import MappingProxyType
 from typing import Final
 from xml.sax.saxutils import escape
 
+from labops.agreement import part_size
 from labops.drivers.hands import settle
 from labops.drivers.s3.bucket import SMALL, Bucket, Watch
 from labops.drivers.s3.faults import Fault, disk_error, lab_error
@@ -22,8 +23,6 @@ from labops.errors import Conflict, Corrupt
 
 MULTIPART_FROM: Final = 100 << 20
 """Bytes from which an upload is made in parts, as dvc does."""
-PART: Final = 50 << 20
-_MAX_PARTS: Final = 10_000
 _MIB: Final = 1 << 20
 
 
@@ -51,12 +50,6 @@ def upload(bucket: Bucket, key: str, source: str, size: int, watch: Watch, journ
         bucket.put_native(key, source, part)
 
 
-def part_size(size: int) -> int:
-    """Bytes per part: 50 MiB, or as many more whole MiB as keep the number of parts at 10,000."""
-    least = -(-size // _MAX_PARTS)
-    return max(PART, -(-least // _MIB) * _MIB)
-
-
 def _read(source: str, size: int, watch: Watch) -> bytes:
     try:
         with open(source, "rb", buffering=0) as file:
@@ -64,7 +57,7 @@ def _read(source: str, size: int, watch: Watch) -> bytes:
     except OSError as error:
         raise disk_error(error, source) from error
     if len(data) != size:
-        raise _changed(source)
+        raise changed(source)
     watch.update(data)
     watch.finish()
     return data
@@ -81,14 +74,15 @@ def _pieces(source: str, size: int, part: int = 1 << 60) -> Iterator[bytes]:
     except OSError as error:
         raise disk_error(error, source) from error
     if got != size:
-        raise _changed(source)
+        raise changed(source)
 
 
 def _base64(digest: bytes) -> str:
     return base64.b64encode(digest).decode()
 
 
-def _changed(source: str) -> Conflict:
+def changed(source: str) -> Conflict:
+    """The error for a file that moved under its reader."""
     return Conflict(f"'{source}' changed while it was read", code="changed-while-read", hint="run the command again")
 
 
@@ -127,7 +121,7 @@ class Parts:
             self._journal.restart(self._begin())
             held = {}
         try:
-            etags = self._send(held)
+            etags = self._opened(held)
         except (Corrupt, Conflict):
             self._abort()
             raise
@@ -167,15 +161,21 @@ class Parts:
         # Encrypted stores have other etags: then only a part that we saw accepted counts.
         return held[1] == md5 or self._journal.parts.get(number) == f"{md5} {held[1]}"
 
-    def _send(self, held: dict[int, tuple[int, str]]) -> dict[int, str]:
-        """Read the file once, sending each part that is not `held`; the etags of all parts."""
-        etags: dict[int, str] = {}
-        futures: dict[int, Future[str]] = {}
-        waiting: deque[Future[str]] = deque()
+    def _opened(self, held: dict[int, tuple[int, str]]) -> dict[int, str]:
         try:
             fd = os.open(self._source, os.O_RDONLY | os.O_CLOEXEC)
         except OSError as error:
             raise disk_error(error, self._source) from error
+        try:
+            return self._send(fd, held)
+        finally:
+            os.close(fd)
+
+    def _send(self, fd: int, held: dict[int, tuple[int, str]]) -> dict[int, str]:
+        """Read the file once, sending each part that is not `held`; the etags of all parts."""
+        etags: dict[int, str] = {}
+        futures: dict[int, Future[str]] = {}
+        waiting: deque[Future[str]] = deque()
         try:
             for number, length, md5 in self._read():
                 if self._is_right(number, length, md5, held.get(number)):
@@ -187,7 +187,6 @@ class Parts:
             return etags | {number: future.result() for number, future in futures.items()}
         finally:
             settle(futures.values())
-            os.close(fd)
 
     def _read(self) -> Iterator[tuple[int, int, str]]:
         """Number, length and md5 of each part in order; judges the whole at the end."""

@@ -73,20 +73,17 @@ class BucketStore:
             return
         borders = ["", *known[PAGE - 1 : -1 : PAGE]]
         ranges = list(zip(borders, [*borders[1:], None], strict=True))
-        found: list[list[Stored]] = []
         try:
-            for rows in each_ready(
+            for pages in each_ready(
                 lambda ends: [self._stored(page) for page in self._range(*ends, prefix, skip)],
                 ranges,
                 most=_LISTERS,
                 name="labops-list",
             ):
-                found += rows
+                yield from pages
         except _Unordered:
             for page in self._range("", None, prefix, skip):
                 yield self._stored(page)
-            return
-        yield from found
 
     def _range(self, after: str, until: str | None, prefix: str, skip: str) -> Iterator[list[DatedRow]]:
         """Rows with keys in (`after`, `until`]."""

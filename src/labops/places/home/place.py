@@ -57,6 +57,8 @@ class Home:
         self.store = store
         self._prefix = prefix
         self._listed_at = -math.inf
+        self.marks_parts = True
+        """False once an object in parts was seen whose mark is not the digest of parts of our length."""
 
     def __repr__(self) -> str:
         return f"Home({self.url!r})"
@@ -66,7 +68,7 @@ class Home:
     def list(self, known: Sequence[str] = ()) -> Iterator[Sequence[Stored]]:
         """Every object with its path as `key`, lossless, in no order; the trash is left out.
 
-        `known` are paths that are probably there, sorted: they only make it faster.
+        `known` are paths that are probably there, sorted: they make it faster; an object may then come twice.
         """
         prefix, cut = self._prefix, len(self._prefix)
         keys = [prefix + path for path in known] if cut else known

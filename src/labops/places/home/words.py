@@ -114,7 +114,8 @@ class Store(Protocol):
     def pages(self, prefix: str, known: Sequence[str] = (), skip: str = "") -> Iterator[Sequence[Stored]]:
         """Every key below `prefix` in no order, except those that start with `skip`; no key is left out or bent.
 
-        `known` are keys that are probably there, sorted: with them pages can be asked for side by side.
+        `known` are keys that are probably there, sorted: with them pages can be asked for side by side, and a key
+        may come twice.
         """
         ...
 

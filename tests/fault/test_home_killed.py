@@ -16,7 +16,7 @@ from pathlib import Path
 from labops.home import HomeFolder, Link, write_link
 from labops.verbs.home_sync import SyncOptions, sync_home
 
-KILLS = int(os.environ.get("LABOPS_KILLS", "10"))
+KILLS = int(os.environ.get("LABOPS_KILLS", "5"))
 
 
 def files(root: Path) -> dict[str, bytes]:

@@ -1,6 +1,6 @@
 """`kill -9` and Ctrl-C at random moments: nothing is lost, what is visible is valid, the next run finishes.
 
-`LABOPS_KILLS` is the number of moments per verb (10 by default). The moments are drawn from a seed; no
+`LABOPS_KILLS` is the number of moments per verb (5 by default). The moments are drawn from a seed; no
 outcome depends on when the blow really falls.
 """
 
@@ -21,7 +21,7 @@ import pytest
 from labops.testing.oracle import UMASK, Sandbox, check_store, contents, dir_object, md5, objects
 from labops.testing.toys3 import toy_s3
 
-KILLS = int(os.environ.get("LABOPS_KILLS", "10"))
+KILLS = int(os.environ.get("LABOPS_KILLS", "5"))
 LINKS = ("copy", "hardlink", "symlink")
 
 

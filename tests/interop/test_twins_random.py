@@ -1,6 +1,6 @@
 """Random days: dvc and lab play the same random steps and must see and leave the same.
 
-`LABOPS_DAYS` is the number of days (4 by default). A day that fails names its seed and prints its steps; play it
+`LABOPS_DAYS` is the number of days (3 by default). A day that fails names its seed and prints its steps; play it
 again with `-k 'day[SEED]'`. The steps keep away from what lab does better on purpose (tests/interop/test_traps.py):
 data that is nowhere, and objects that were damaged.
 """
@@ -15,7 +15,7 @@ import pytest
 
 from labops.testing.oracle import Sandbox
 
-DAYS = int(os.environ.get("LABOPS_DAYS", "4"))
+DAYS = int(os.environ.get("LABOPS_DAYS", "3"))
 STEPS = 14
 NAMES = ("f", "d", "e/g", "e/h", "ü x")
 INSIDE = ("a", "b", "s/c", "s/t/d", "1", "é")

@@ -39,8 +39,11 @@ def peak(root: Path, store: MemoryStore) -> int:
         tracemalloc.stop()
 
 
-def test_a_sync_needs_less_than_a_kilobyte_for_each_file(folder: Path) -> None:
+def test_a_sync_needs_less_than_a_kilobyte_for_each_file(
+    folder: Path, tmp_path_factory: pytest.TempPathFactory
+) -> None:
     """With 200,000 files the first sync then stays below 300 MB, and so does one that changes nothing."""
+    peak(tmp_path_factory.mktemp("empty"), MemoryStore())  # what is loaded once does not count
     store = MemoryStore()
     assert peak(folder, store) < 1000 + STORE
     again = peak(folder, store)

@@ -6,6 +6,7 @@ Never on the data path: the import alone takes a quarter of a second.
 from __future__ import annotations
 
 import contextlib
+import functools
 from collections.abc import Iterator
 from typing import Any, Final
 
@@ -41,11 +42,15 @@ def client(service: str, access: S3Access, *, keys: AwsKeys | None = None) -> An
     """A client of `service` at `access`, signing with `keys` (those of `access` by default)."""
     import boto3  # type: ignore[import-untyped]
     from botocore.config import Config  # type: ignore[import-untyped]
+    from botocore.session import get_session  # type: ignore[import-untyped]
 
     if keys is None:
         keys = access.keys() if access.keys else None
     with translated(service):
+        core = get_session()
+        core.register_component("data_loader", _descriptions())
         session = boto3.session.Session(
+            botocore_session=core,
             aws_access_key_id=keys.key_id if keys else None,
             aws_secret_access_key=keys.secret if keys else None,
             aws_session_token=keys.token if keys else None,
@@ -65,6 +70,14 @@ def client(service: str, access: S3Access, *, keys: AwsKeys | None = None) -> An
                 s3={"addressing_style": access.addressing if not access.endpoint else "path"},
             ),
         )
+
+
+@functools.cache
+def _descriptions() -> Any:
+    """What botocore knows of the services. Each session would read it anew, which takes a third of a second."""
+    from botocore.loaders import create_loader  # type: ignore[import-untyped]
+
+    return create_loader()
 
 
 def code_of(error: Exception) -> str:

@@ -6,16 +6,23 @@
 
 from __future__ import annotations
 
+import contextlib
+import json
 import os
 import signal
 import subprocess
 import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import pytest
 from hypothesis import HealthCheck, Phase, settings
+
+from labops.cli import main
+from labops.testing import servers
+from labops.testing.ceph import ceph as start_ceph
+from labops.testing.servers import Server, ServerAbsent
 
 # Without the "explain" phase: on a failing test with deep values it can take an hour and all memory.
 _PHASES = [Phase.explicit, Phase.reuse, Phase.generate, Phase.target, Phase.shrink]
@@ -83,6 +90,71 @@ def git_repo(tmp_path: Path, run_git: RunGit) -> Path:
     """An empty git repository at `tmp_path`."""
     run_git("init", "-q", "-b", "main")
     return tmp_path
+
+
+# -- commands ---------------------------------------------------------------------------------------------
+
+
+class Ran(NamedTuple):
+    """How a command line ended."""
+
+    code: int
+    out: str
+    err: str
+
+    @property
+    def document(self) -> Any:
+        """Its output as JSON."""
+        return json.loads(self.out)
+
+
+@pytest.fixture
+def lab(capfd: pytest.CaptureFixture[str]) -> Callable[..., Ran]:
+    """Run `lab` in this process."""
+
+    def run(*words: str) -> Ran:
+        capfd.readouterr()
+        code = main(list(words))
+        return Ran(code, *capfd.readouterr())
+
+    return run
+
+
+# -- servers: one of each a session; whoever uses one makes a bucket or a lab of its own ---------------------
+
+
+def running(start: Callable[[], Any]) -> Iterator[Any]:
+    """What `start` runs, until the session ends; a skip with the reason where it cannot run."""
+    with contextlib.ExitStack() as stack:
+        try:
+            server = stack.enter_context(start())
+        except ServerAbsent as reason:
+            pytest.skip(str(reason))
+        yield server
+
+
+@pytest.fixture(scope="session")
+def ministack() -> Iterator[Server]:
+    """MiniStack, with rights enforced."""
+    yield from running(servers.ministack)
+
+
+@pytest.fixture(scope="session")
+def ceph() -> Iterator[tuple[Server, Server]]:
+    """Ceph's gateway over plain http and over TLS."""
+    yield from running(start_ceph)
+
+
+@pytest.fixture(scope="session")
+def rclone() -> Iterator[Server]:
+    """The weak server."""
+    yield from running(servers.rclone)
+
+
+@pytest.fixture(scope="session")
+def azurite() -> Iterator[Server]:
+    """Azure's emulator."""
+    yield from running(servers.azurite)
 
 
 def _forbid_skip(report: Any) -> None:

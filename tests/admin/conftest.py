@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import contextlib
 import itertools
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -20,9 +19,7 @@ from labops.drivers.iam import Identities, open_aws, open_ceph
 from labops.formats.labtemplate import template
 from labops.membership import AccessKey, Lab, Member, Provider, Role
 from labops.planning.lab import Change
-from labops.testing import servers
-from labops.testing.ceph import ceph as start_ceph
-from labops.testing.servers import Server, ServerAbsent
+from labops.testing.servers import Server
 from labops.verbs.admin_apply import ApplyReport, apply
 from labops.verbs.admin_plan import plan
 
@@ -82,25 +79,6 @@ class Store:
     def close(self) -> None:
         for client in self._clients:
             client.close()
-
-
-def _running(start: Callable[[], Any]) -> Iterator[Any]:
-    with contextlib.ExitStack() as stack:
-        try:
-            server = stack.enter_context(start())
-        except ServerAbsent as reason:
-            pytest.skip(str(reason))
-        yield server
-
-
-@pytest.fixture(scope="session")
-def ministack() -> Iterator[Server]:
-    yield from _running(servers.ministack)
-
-
-@pytest.fixture(scope="session")
-def ceph() -> Iterator[tuple[Server, Server]]:
-    yield from _running(start_ceph)
 
 
 @pytest.fixture(params=["ministack", "ceph"])

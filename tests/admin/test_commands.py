@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-import json
 import os
 import re
 import subprocess
@@ -14,35 +13,10 @@ from typing import Any
 
 import pytest
 
-from labops.cli import app
 from labops.formats.labfile import read_lab
 from labops.membership import Grant, Member, Provider, Role
 from labops.testing import servers
 from tests.admin.conftest import Office
-
-
-class Ran:
-    """A finished command."""
-
-    def __init__(self, code: int, out: str, err: str) -> None:
-        self.code, self.out, self.err = code, out, err
-
-    @property
-    def json(self) -> Any:
-        return json.loads(self.out)
-
-
-@pytest.fixture
-def lab(capfd: pytest.CaptureFixture[str]) -> Any:
-    """Run `lab …` in this process."""
-
-    def run(*words: str) -> Ran:
-        capfd.readouterr()
-        code = app.run(words)
-        out, err = capfd.readouterr()
-        return Ran(code, out, err)
-
-    return run
 
 
 def test_init_writes_what_the_options_say(
@@ -116,7 +90,7 @@ def test_a_day_of_an_administrator(ministack_office: Office, lab: Any) -> None:
         r"^\+ create user lab-\S+\.russell\n +russell is a student in lab\.toml$", planned.out, re.MULTILINE
     )
     assert lab("admin", "plan", "--check").code == 4
-    document = lab("admin", "plan", "--json").json
+    document = lab("admin", "plan", "--json").document
     assert {row["action"] for row in document["changes"]} == {"create", "set", "grant"}
     assert all(row["why"] for row in document["changes"])
 
@@ -124,11 +98,11 @@ def test_a_day_of_an_administrator(ministack_office: Office, lab: Any) -> None:
     assert refused.code == 11
     assert "nothing was changed" in refused.err
     assert lab("admin", "apply", "--dry-run").code == 0
-    assert lab("admin", "plan", "--json").json == document
+    assert lab("admin", "plan", "--json").document == document
 
     applied = lab("admin", "apply", "--yes", "--json")
     assert applied.code == 0
-    assert {row["result"] for row in applied.json["changes"]} == {"done"}
+    assert {row["result"] for row in applied.document["changes"]} == {"done"}
     assert lab("admin", "plan", "--check").code == 0
     assert "the store is as lab.toml says" in lab("admin", "apply", "--yes").out
 
@@ -138,7 +112,7 @@ def test_a_day_of_an_administrator(ministack_office: Office, lab: Any) -> None:
     assert re.search(r"^  overwrite +yes\*$", proof.out, re.MULTILINE)
     assert re.search(r"^datasets +russell\(s\)  gina\(g\)$", proof.out, re.MULTILINE)
     assert re.search(r"rights tried, 0 not as promised", proof.out)
-    rows = lab("admin", "prove", "--member", "gina", "--json").json
+    rows = lab("admin", "prove", "--member", "gina", "--json").document
     assert rows["broken"] == 0
     assert {row["member"] for row in rows["answers"]} == {"gina"}
 
@@ -147,7 +121,7 @@ def test_a_day_of_an_administrator(ministack_office: Office, lab: Any) -> None:
     ministack_office.key("alice")
     found = lab("admin", "audit", "--json")
     assert found.code == 4
-    assert [row["code"] for row in found.json["findings"]] == ["two-keys"]
+    assert [row["code"] for row in found.document["findings"]] == ["two-keys"]
 
 
 def test_a_broken_right_is_loud(ministack_office: Office, lab: Any) -> None:
@@ -173,7 +147,7 @@ def test_mistakes_are_explained(ministack_office: Office, lab: Any) -> None:
     wrong = lab("admin", "plan", "--json")
     assert wrong.code == 2
     line = next(at for at, row in enumerate(text.splitlines(), 1) if row.startswith("gina"))
-    assert wrong.json["error"]["line"] == line
+    assert wrong.document["error"]["line"] == line
     (ministack_office.folder / "lab.toml").write_text(text)
     assert "is not NAME=PROFILE" in lab("admin", "prove", "--as", "russell").err
     assert lab("admin", "prove", "--as", "russell=none-such").code == 10
@@ -183,7 +157,7 @@ def test_mistakes_are_explained(ministack_office: Office, lab: Any) -> None:
 
 def test_schema_and_terraform_are_printed(ministack_office: Office, lab: Any) -> None:
     """The schema is JSON; Terraform gets every bucket, identity, policy and membership once."""
-    schema = lab("admin", "schema").json
+    schema = lab("admin", "schema").document
     assert schema["title"] == "lab.toml"
     office = ministack_office
     office.write(office.lab._replace(endpoint="", members=(*office.lab.members, Member("a.b", Role.STUDENT))),

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
 from collections.abc import Iterator
 from typing import Any
@@ -16,8 +15,7 @@ from labops.drivers.iam import Identity, Kind
 from labops.errors import LabError, Unsupported
 from labops.formats import policy
 from labops.membership import Member, Role
-from labops.testing import servers
-from labops.testing.servers import ServerAbsent
+from labops.testing.servers import Server
 from labops.verbs.admin_apply import End, apply
 from labops.verbs.admin_plan import plan
 from labops.verbs.admin_prove import prove
@@ -90,17 +88,12 @@ def _assumed(store: Store, arn: str, member: str) -> Any:
 
 
 @pytest.fixture
-def weak_store() -> Iterator[Store]:
+def weak_store(rclone: Server) -> Iterator[Store]:
     """rclone's server: buckets and nothing else; a DELETE of a setting it does not know takes the bucket."""
-    with contextlib.ExitStack() as stack:
-        try:
-            server = stack.enter_context(servers.rclone())
-        except ServerAbsent as reason:
-            pytest.skip(str(reason))
-        store = Store(server)
-        store.is_ceph = True  # a store of its own kind, provider 's3'
-        yield store
-        store.close()
+    store = Store(rclone)
+    store.is_ceph = True  # a store of its own kind, provider 's3'
+    yield store
+    store.close()
 
 
 def test_a_weak_store_gets_buckets_and_a_checklist(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import sys
 import types
 from collections.abc import Callable
@@ -13,36 +12,11 @@ from typing import Any
 
 import pytest
 
-from labops.cli import main
 from labops.errors import NotFound
 from labops.model import Report
-
-
-@dataclass
-class Ran:
-    """How a command line ended."""
-
-    code: int
-    out: str
-    err: str
-
-    @property
-    def document(self) -> Any:
-        return json.loads(self.out)
-
+from tests.conftest import Ran
 
 Lab = Callable[..., Ran]
-
-
-@pytest.fixture
-def lab(capsys: pytest.CaptureFixture[str]) -> Lab:
-    def run(*words: str) -> Ran:
-        capsys.readouterr()
-        code = main(list(words))
-        captured = capsys.readouterr()
-        return Ran(code, captured.out, captured.err)
-
-    return run
 
 
 class FakeProject:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import shutil
 import subprocess
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -15,26 +14,25 @@ import pytest
 from labops.model import HashName, Oid, RemoteSettings, is_tree_oid, parse_oid
 from labops.places.remote import open_remote
 from labops.testing import servers
-from labops.testing.servers import ServerAbsent
+from labops.testing.servers import Server, ServerAbsent
 
 
 @pytest.fixture(scope="module")
-def bucket() -> Iterator[RemoteSettings]:
+def bucket(ministack: Server) -> RemoteSettings:
     try:
         servers.program("dvc")
-        with servers.ministack() as server:
-            client: Any = boto3.client(
-                "s3",
-                endpoint_url=server.endpoint,
-                region_name=server.region,
-                aws_access_key_id=server.key_id,
-                aws_secret_access_key=server.secret,
-            )
-            client.create_bucket(Bucket="lab-shared")
-            client.close()
-            yield RemoteSettings("storage", "s3://lab-shared/pre/fix", server.options())
     except ServerAbsent as reason:
         pytest.skip(str(reason))
+    client: Any = boto3.client(
+        "s3",
+        endpoint_url=ministack.endpoint,
+        region_name=ministack.region,
+        aws_access_key_id=ministack.key_id,
+        aws_secret_access_key=ministack.secret,
+    )
+    client.create_bucket(Bucket="lab-shared")
+    client.close()
+    return RemoteSettings("storage", "s3://lab-shared/pre/fix", ministack.options())
 
 
 def _dvc(cwd: Path, *arguments: str) -> str:

@@ -12,18 +12,8 @@ import boto3
 import pytest
 
 from labops.home import HomeFolder, Link, write_link
-from labops.testing import servers
 from labops.testing.servers import Server, ServerAbsent, program
 from labops.verbs.home_sync import sync_home
-
-
-@pytest.fixture(scope="module")
-def server() -> Iterator[Server]:
-    try:
-        with servers.ministack() as running:
-            yield running
-    except ServerAbsent as reason:
-        pytest.skip(str(reason))
 
 
 class World:
@@ -98,8 +88,8 @@ class World:
 
 
 @pytest.fixture
-def world(server: Server, tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[World]:
-    made = World(server, tmp_path, f"peers-{abs(hash(request.node.name)) % 10**8}")
+def world(ministack: Server, tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[World]:
+    made = World(ministack, tmp_path, f"peers-{abs(hash(request.node.name)) % 10**8}")
     yield made
     made.folder.home.close()
     made.client.close()

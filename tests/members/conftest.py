@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import contextlib
 import itertools
 import json
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -16,52 +15,15 @@ import boto3
 import pytest
 from pyrage import passphrase as age
 
-from labops.cli import main
-from labops.testing import servers
-from labops.testing.servers import Server, ServerAbsent
+from labops.testing.servers import Server
+from tests.conftest import Ran
 from tests.hub import Hub
 
 PASSPHRASE = "correct-horse-battery"
 _numbers = itertools.count()
 
 
-@dataclass
-class Ran:
-    """How a command line ended."""
-
-    code: int
-    out: str
-    err: str
-
-    @property
-    def document(self) -> Any:
-        return json.loads(self.out)
-
-
 LabCommand = Callable[..., Ran]
-
-
-@pytest.fixture
-def lab(capsys: pytest.CaptureFixture[str]) -> LabCommand:
-    """`lab` in this process."""
-
-    def run(*words: str) -> Ran:
-        capsys.readouterr()
-        code = main(list(words))
-        captured = capsys.readouterr()
-        return Ran(code, captured.out, captured.err)
-
-    return run
-
-
-@pytest.fixture(scope="session")
-def ministack() -> Iterator[Server]:
-    with contextlib.ExitStack() as stack:
-        try:
-            server = stack.enter_context(servers.ministack())
-        except ServerAbsent as reason:
-            pytest.skip(str(reason))
-        yield server
 
 
 @dataclass
@@ -184,18 +146,6 @@ def run_lab(*words: str, cwd: Path, home: Path, stdin: str = "", **env: str) -> 
 # -- a lab with an administrator --------------------------------------------------------------------------
 
 
-@pytest.fixture(scope="session")
-def ceph() -> Iterator[Server]:
-    from labops.testing.ceph import ceph as start
-
-    with contextlib.ExitStack() as stack:
-        try:
-            server, _ = stack.enter_context(start())
-        except ServerAbsent as reason:
-            pytest.skip(str(reason))
-        yield server
-
-
 @dataclass
 class Staffed:
     """A folder with a lab.toml, identities at the store made as `apply` would, and an administrator's environment."""
@@ -295,7 +245,8 @@ def staffed_on(server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
 @pytest.fixture(params=["ministack", "ceph"])
 def staffed(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Staffed:
     """The same lab at both stores; Ceph has no ages of keys and switches users as a whole."""
-    return staffed_on(request.getfixturevalue(request.param), tmp_path, monkeypatch)
+    server = request.getfixturevalue(request.param)
+    return staffed_on(server[0] if request.param == "ceph" else server, tmp_path, monkeypatch)
 
 
 @pytest.fixture

@@ -1,10 +1,10 @@
-"""Real stores, one of each a session; tests take a fresh bucket each."""
+"""A fresh bucket for each test, on the servers of the session."""
 
 from __future__ import annotations
 
 import contextlib
 import itertools
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import Any
 
 import boto3
@@ -14,8 +14,8 @@ from botocore.config import Config
 
 from labops.model import RemoteSettings
 from labops.testing import servers
-from labops.testing.ceph import ceph as start_ceph
-from labops.testing.servers import Server, ServerAbsent
+from labops.testing.servers import Server
+from tests.conftest import running
 
 _numbers = itertools.count()
 
@@ -68,30 +68,6 @@ class S3Backing:
         return {key.removeprefix(self.prefix) for key in found}
 
 
-def _running(start: Callable[[], Any]) -> Iterator[Any]:
-    with contextlib.ExitStack() as stack:
-        try:
-            server = stack.enter_context(start())
-        except ServerAbsent as reason:
-            pytest.skip(str(reason))
-        yield server
-
-
-@pytest.fixture(scope="session")
-def ministack() -> Iterator[Server]:
-    yield from _running(servers.ministack)
-
-
-@pytest.fixture(scope="session")
-def rclone() -> Iterator[Server]:
-    yield from _running(servers.rclone)
-
-
-@pytest.fixture(scope="session")
-def ceph() -> Iterator[tuple[Server, Server]]:
-    yield from _running(start_ceph)
-
-
 def backing_on(server: Server) -> Iterator[S3Backing]:
     """A fresh bucket on `server`; its client is closed afterwards."""
     backing = S3Backing(server)
@@ -121,17 +97,12 @@ def on_ceph_tls(ceph: tuple[Server, Server]) -> Iterator[S3Backing]:
 
 @pytest.fixture(scope="session")
 def open_rclone() -> Iterator[Server]:
-    yield from _running(lambda: servers.rclone(is_open=True))
+    yield from running(lambda: servers.rclone(is_open=True))
 
 
 @pytest.fixture
 def on_open_rclone(open_rclone: Server) -> Iterator[S3Backing]:
     yield from backing_on(open_rclone)
-
-
-@pytest.fixture(scope="session")
-def azurite() -> Iterator[Server]:
-    yield from _running(servers.azurite)
 
 
 @pytest.fixture

@@ -36,7 +36,7 @@ def test_found(path, text, lines):
     ("path", "text"),
     [
         ("README.md", f"key id {KEY_ID} alone opens nothing"),
-        ("docs.md", "AKIAIOSFODNN7EXAMPLE\nwJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY\n"),
+        ("docs.md", "AKIA" + "IOSFODNN7EXAMPLE\nwJalrXUtnFEMI" + "/K7MDENG/bPxRfiCYEXAMPLEKEY\n"),
         ("lock", f"{KEY_ID}\n" + "0123456789abcdef0123456789abcdef01234567\n"),
         ("a.py", "secret_access_key = os.environ['KEY']\n"),
         ("cert.pem", BEGIN + "CERTIFICATE-----\n"),

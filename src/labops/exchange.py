@@ -123,16 +123,24 @@ def _upload(exchange: Exchange, side: Side, steps: Sequence[Step], on_event: OnE
 
     def work(step: Step) -> None:
         assert step.oid is not None
-        try:
-            side.remote.upload(step.oid, side.cache.path(step.oid), step.size or 0)
-        except Corrupt:
-            side.cache.verify(step.oid)  # puts it in quarantine, so that the next fetch gets a good one
-            raise
+        side.remote.upload(step.oid, side.cache.path(step.oid), step.size or 0)
 
-    outcomes = transfer.apply(steps, work, phase="pushing", jobs=side.jobs, on_event=on_event)
-    side.remote.finish()
-    exchange.outcomes += outcomes
-    return {outcome.step.oid for outcome in outcomes if outcome.step.oid and outcome.result is not Result.FAILED}
+    is_folder = side.remote.is_folder
+    outcomes = transfer.apply(steps, work, phase="pushing", jobs=side.jobs, forks=is_folder, on_event=on_event)
+    done = {outcome.step.oid for outcome in outcomes if outcome.step.oid and outcome.result is not Result.FAILED}
+    side.remote.finish(done)
+    exchange.outcomes += [_quarantined(side.cache, outcome) for outcome in outcomes]
+    return done
+
+
+def _quarantined(cache: Cache, outcome: Outcome) -> Outcome:
+    """What was not what its name promises goes to quarantine, so that the next fetch gets a good one."""
+    if isinstance(outcome.error, Corrupt) and outcome.step.oid:
+        try:
+            cache.verify(outcome.step.oid)
+        except Corrupt as error:
+            return outcome._replace(error=error)
+    return outcome
 
 
 def _upload_trees(
@@ -282,13 +290,17 @@ def _bad(cache: Cache, oids: Sequence[Oid], on_event: OnEvent) -> set[Oid]:
 
 
 def _download(side: Side, batch: Batch, steps: Sequence[Step], on_event: OnEvent) -> list[Outcome]:
-    def work(step: Step) -> None:
+    def work(step: Step) -> tuple[str, int]:
         assert step.oid is not None
-        target = batch.temporary()
-        size = side.remote.download(step.oid, target)
-        batch.adopt(step.oid, target, size)
+        return batch.fetch(step.oid, side.remote.download)
 
-    return transfer.apply(steps, work, phase="fetching", jobs=side.jobs, on_event=on_event)
+    def keep(step: Step, made: tuple[str, int]) -> None:
+        assert step.oid is not None
+        batch.adopt(step.oid, *made)
+
+    return transfer.apply(
+        steps, work, phase="fetching", jobs=side.jobs, forks=side.remote.is_folder, keep=keep, on_event=on_event
+    )
 
 
 # -- what is wanted -----------------------------------------------------------------------------------
@@ -340,12 +352,11 @@ def send(
         assert step.oid is not None
         place.upload(step.oid, files[step.oid], step.size or 0)
 
-    for outcome in transfer.apply(
-        steps, work, phase="pushing", jobs=jobs_for(project, settings.name, jobs), on_event=on_event
-    ):
+    jobs = jobs_for(project, settings.name, jobs)
+    for outcome in transfer.apply(steps, work, phase="pushing", jobs=jobs, forks=place.is_folder, on_event=on_event):
         if outcome.error is not None:
             raise outcome.error
-    place.finish()
+    place.finish({step.oid for step in steps if step.oid})
     if tree.is_dir and tree.oid not in present:
         place.upload_bytes(tree.oid, render_tree(tree.entries))
         place.finish()

@@ -302,7 +302,8 @@ def _make(
         cache.link(step.oid, made, types=types, mode=0o766 if is_executable else 0o666)
         return workspace.place(made, _location(project, placement, step))
 
-    values = transfer.each(steps, work, phase="checking out", on_event=on_event)
+    workspace.open_bench()
+    values = transfer.each(steps, work, phase="checking out", forks=True, on_event=on_event)
     for step, value in zip(steps, values, strict=True):
         if not isinstance(value, LabError) and step.oid:
             rows[RelPath(step.path)] = (pack_fingerprint(*value), step.oid)

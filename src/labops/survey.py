@@ -14,7 +14,7 @@ from labops.errors import LabError
 from labops.formats.dirfile import render_tree, tree_oid
 from labops.formats.statefile import StateTable
 from labops.model import HERE, Entry, HashName, Oid, OnEvent, RelPath, Tree, ignore
-from labops.places.cache import Batch, Cache
+from labops.places.cache import Batch, Cache, Made
 from labops.places.workspace import Recall, Scan
 from labops.project import Project
 
@@ -155,23 +155,27 @@ def _read(
     """Hash (and store) the files and put what they hold into `recall`; (path, bytes) of each."""
     scan = recall.scan
 
-    def work(place: tuple[str, int]) -> fs.Hashed:
+    def work(place: tuple[str, int]) -> Made:
         folder, index = place
         name = scan.folders[folder].names[index]
         source = scan.absolute(folder, name)
         if batch is None:
-            return fs.hash_file(source, hash_name)
-        return batch.store_file(source, is_known=(folder, name) in recall.known_names)
+            return Made(fs.hash_file(source, hash_name))
+        return batch.make(source, is_known=(folder, name) in recall.known_names)
+
+    def keep(_: tuple[str, int], made: Made) -> None:
+        if batch is not None:
+            batch.keep(made)
 
     def size_of(place: tuple[str, int]) -> int:
         return scan.folders[place[0]].stats[4 * place[1]]
 
     phase = "hashing" if batch is None else "adding"
-    results = transfer.each(to_read, work, phase=phase, size_of=size_of, on_event=on_event)
+    results = transfer.each(to_read, work, phase=phase, forks=True, keep=keep, size_of=size_of, on_event=on_event)
     for (folder, index), result in zip(to_read, results, strict=True):
         if isinstance(result, LabError):
             raise result
-        recall.learn(folder, index, result)
+        recall.learn(folder, index, result.hashed)
     if scan.kind == "file":
         return tuple(("", size_of(place)) for place in to_read)
     return tuple((_joined(place[0], scan.folders[place[0]].names[place[1]]), size_of(place)) for place in to_read)

@@ -325,6 +325,21 @@ def test_progress_adds_up_and_waits(monkeypatch):
     assert not any(row[0] == "short" for row in drawn)
 
 
+def test_no_thread_is_left_between_phases():
+    """The next phase may be shared out to forked children only when this process has one thread."""
+    import threading
+
+    from labops.cli.progress import Progress
+    from labops.model import Event
+
+    before = threading.active_count()
+    with Progress() as progress:
+        progress(Event("started", "first"))
+        assert threading.active_count() == before + 1
+        progress(Event("finished", "first"))
+        assert threading.active_count() == before
+
+
 def test_bars_draw():
     from labops.cli.bars import Bars, _facts
     from labops.cli.phases import Phase

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from labops.drivers import fs
+from labops.drivers import forking, fs
 from labops.errors import Conflict, InvalidInput, LabError
 from labops.formats.ignore import IgnoreRules
 from labops.formats.statefile import StateTable, parse_state, render_state
@@ -86,6 +86,47 @@ def test_a_scan_lists_every_file_and_what_dvc_cannot_keep(root: Path, workspace:
     assert scan.empty == ("empty/inner",)
     assert (scan.nfiles, scan.size) == (8, 1 + 2 + 4 + 1)
     assert scan.absolute("s/deep", "c") == str(root / "d/s/deep/c")
+
+
+@pytest.fixture
+def many_folders(root: Path) -> Path:
+    """More files than one process looks at alone, and something of every kind among them."""
+    for folder in range(30):
+        write(root, {f"d/{folder % 3}/{folder}/{number}": b"x" * folder for number in range(100)})
+    write(root, {"d/2/29/nested/.dvc/config": b"x"})
+    (root / "d/1/28/empty").mkdir()
+    (root / "d/1/28/link").symlink_to("../../0")
+    (root / "d/0/27/run").write_bytes(b"")
+    (root / "d/0/27/run").chmod(0o755)
+    return root / "d"
+
+
+def test_a_scan_that_is_shared_out_sees_the_same(
+    many_folders: Path, workspace: Workspace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def scan(processes: int) -> Scan:
+        monkeypatch.setattr(forking, "processors", lambda: processes)
+        return workspace.scan(str(many_folders))
+
+    alone, shared = scan(1), scan(2)
+    assert shared == alone
+    assert (shared.nfiles, shared.empty, shared.links, shared.nested) == (
+        3001,
+        ("1/28/empty",),
+        ("1/28/link",),
+        ("2/29/nested",),
+    )
+    assert shared.folders["0/27"].executables == ["run"]
+
+
+def test_what_a_child_may_not_read_is_refused_here(
+    many_folders: Path, workspace: Workspace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(forking, "processors", lambda: 2)
+    broken(many_folders / "2/29/broken")
+    with pytest.raises(InvalidInput) as caught:
+        workspace.scan(str(many_folders))
+    assert caught.value.code == "broken-link"
 
 
 @pytest.mark.parametrize("is_link", [False, True])

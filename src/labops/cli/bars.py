@@ -34,6 +34,7 @@ class Bars:
             TimeRemainingColumn(compact=True),
             console=_Margin(stderr=True),
             transient=True,
+            auto_refresh=False,  # `update` draws: rich's own thread would stay between the phases
         )
         self._progress.start()
 
@@ -50,6 +51,7 @@ class Bars:
             self._progress.update(task, completed=done, total=total)
             speed = self._progress.tasks[self._progress.task_ids.index(task)].speed
             self._progress.update(task, facts=_facts(phase, speed))
+        self._progress.refresh()
 
     def drop(self, phase: Phase) -> None:
         """Take a finished phase off the screen."""

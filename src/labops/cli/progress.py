@@ -37,6 +37,18 @@ class Progress:
                 del self._phases[event.phase]
                 if self._bars is not None:
                     self._bars.drop(phase)
+            idle = self._timer if not self._phases else None
+        if idle is not None:
+            self._end(idle)
+
+    def _end(self, timer: threading.Timer) -> None:
+        """Between phases this process has no thread of ours: only then may the next one be shared out."""
+        timer.cancel()
+        if timer is not threading.current_thread():
+            timer.join()
+        with self._lock:
+            if self._timer is timer:
+                self._timer = None
 
     def __enter__(self) -> Self:
         return self

@@ -24,9 +24,9 @@ from labops.formats.statefile import (
     render_state,
 )
 from labops.model import HashName, Oid, Tree, file_tree, is_tree_oid
-from labops.places.cache.batch import Batch
+from labops.places.cache.batch import Batch, Made
 
-__all__ = ["Batch", "Cache"]
+__all__ = ["Batch", "Cache", "Made"]
 
 _TREE_LIMIT = 1 << 32  # bytes: a listing of some forty million files; more is a mistake or an attack
 

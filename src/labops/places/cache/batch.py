@@ -5,8 +5,8 @@ from __future__ import annotations
 import itertools
 import os
 import threading
-from collections.abc import Iterable
-from typing import TYPE_CHECKING, Self
+from collections.abc import Callable, Iterable
+from typing import TYPE_CHECKING, NamedTuple, Self
 
 from labops.drivers import fs
 from labops.model import Oid, is_tree_oid
@@ -16,6 +16,13 @@ if TYPE_CHECKING:
 
 _FLUSH_FILES = 20_000
 _FLUSH_BYTES = 1 << 29
+
+
+class Made(NamedTuple):
+    """A file that was read, and the finished object that came of it, if the cache had none."""
+
+    hashed: fs.Hashed
+    path: str = ""
 
 
 class Batch:
@@ -54,31 +61,43 @@ class Batch:
 
     def temporary(self) -> str:
         """A path that nobody else uses, on the cache's file system."""
-        return f"{self._folder}/{next(self._numbers)}"
+        return f"{self._folder}/{os.getpid()}-{next(self._numbers)}"
 
     def store_file(self, source: str, *, is_known: bool = False) -> fs.Hashed:
         """Take `source` into the cache; the file itself stays as it is (with `hardlink` first, it is linked in).
 
+        See `make`.
+        """
+        made = self.make(source, is_known=is_known)
+        self.keep(made)
+        return made.hashed
+
+    def make(self, source: str, *, is_known: bool = False) -> Made:
+        """Hash `source`, and make the object where the cache has none; `keep` takes it in, in this process.
+
         `is_known` says that the content is probably there already, so that a large file is hashed before
-        anything is copied.
+        anything is copied. Nothing is noted: a forked child may do it.
         """
         if self._cache.link_types[:1] == ("hardlink",):
-            return self._store_link(source)
+            return self._make_link(source)
         if is_known:
             hashed = fs.hash_file(source, self._cache.hash_name)
             if self._has(hashed.oid):
-                return hashed
+                return Made(hashed)
         target = self.temporary()
         if not self._no_reflink:
-            cloned = self._store_clone(source, target)
+            cloned = self._make_clone(source, target)
             if cloned is not None:
-                return cloned
+                return Made(cloned, target)
         hashed = fs.copy_hashing(source, target, self._cache.hash_name, is_wanted=lambda oid: not self._has(oid))
-        if hashed.is_written:
-            self._add(hashed.oid, target, hashed.fingerprint.size)
-        return hashed
+        return Made(hashed, target if hashed.is_written else "")
 
-    def _store_clone(self, source: str, target: str) -> fs.Hashed | None:
+    def keep(self, made: Made) -> None:
+        """Take in what `make` has made."""
+        if made.path:
+            self._add(made.hashed.oid, made.path, made.hashed.fingerprint.size)
+
+    def _make_clone(self, source: str, target: str) -> fs.Hashed | None:
         """Share the blocks of `source` and hash the clone, which nobody else can change meanwhile."""
         before = fs.stat(source)
         if not fs.reflink(source, target):
@@ -88,21 +107,19 @@ class Batch:
         if fs.stat(source) != before:
             fs.remove(target)
             raise fs.changed_while_read(source)
-        self._add(oid, target, before.size)
         return fs.Hashed(oid, before)
 
-    def _store_link(self, source: str) -> fs.Hashed:
+    def _make_link(self, source: str) -> Made:
         """Give the workspace file a second name in the cache."""
         hashed = fs.hash_file(source, self._cache.hash_name)
         target = self.temporary()
         if self._has(hashed.oid) or hashed.fingerprint.size == 0 or not fs.hardlink(os.path.realpath(source), target):
-            if not self._has(hashed.oid):
-                fs.copy_hashing(source, target, self._cache.hash_name)
-                self._add(hashed.oid, target, hashed.fingerprint.size)
-            return hashed
+            if self._has(hashed.oid):
+                return Made(hashed)
+            fs.copy_hashing(source, target, self._cache.hash_name)
+            return Made(hashed, target)
         fs.protect(target)
-        self._add(hashed.oid, target, hashed.fingerprint.size)
-        return fs.Hashed(hashed.oid, fs.stat(source))
+        return Made(fs.Hashed(hashed.oid, fs.stat(source)), target)
 
     def store_bytes(self, oid: Oid, data: bytes) -> None:
         """Take `data`, whose oid is `oid`, into the cache."""
@@ -110,6 +127,16 @@ class Batch:
             target = self.temporary()
             fs.write_new(target, data, mode=0o444)
             self._add(oid, target, len(data))
+
+    def fetch(self, oid: Oid, download: Callable[[Oid, str], int]) -> tuple[str, int]:
+        """A file that `download` fills with the verified bytes of `oid`, and their number; see `adopt`.
+
+        Nothing is noted: a forked child may do it.
+        """
+        path = self.temporary()
+        size = download(oid, path)
+        fs.protect(path)
+        return path, size
 
     def adopt(self, oid: Oid, path: str, size: int) -> None:
         """Take over a file made at `temporary()`, whose content the caller has just verified to be `oid`."""
@@ -126,7 +153,7 @@ class Batch:
 
     def _add(self, oid: Oid, path: str, size: int) -> None:
         with self._lock:
-            if oid in self._pending:
+            if self._has(oid):  # the same content twice in a dataset, made by two hands at once
                 fs.remove(path)
                 return
             self._pending[oid] = path
@@ -159,8 +186,9 @@ class Batch:
             self._made.add(shard)
         for oid in ordered:
             fs.rename(self._pending[oid], cache.path(oid))
+            if oid[:2] in self._listed:
+                self._listed[oid[:2]].add(oid[2:])
         fs.sync_names(cache.base, {f"{cache.base}/{oid[:2]}" for oid in ordered})
         cache.remember(ordered)
-        self._listed.clear()
         self._pending.clear()
         self._pending_bytes = 0

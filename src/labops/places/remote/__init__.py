@@ -28,6 +28,11 @@ class Remote(Protocol):
     @property
     def is_read_only(self) -> bool: ...
     @property
+    def is_folder(self) -> bool:
+        """True where objects are files: forked children may upload and download them."""
+        ...
+
+    @property
     def requests(self) -> int:
         """Requests that `fingerprints`, `checksums` and `verify` have sent so far, tries again not counted."""
         ...
@@ -128,8 +133,11 @@ class Remote(Protocol):
         """Remove one of them; absent is no error."""
         ...
 
-    def finish(self) -> None:
-        """Wait until everything uploaded so far is safe: call it before the tree objects, and at the end."""
+    def finish(self, forked: Collection[Oid] = ()) -> None:
+        """Wait until everything uploaded so far is safe: call it before the tree objects, and at the end.
+
+        `forked` names what children of this process may have uploaded (see `is_folder`).
+        """
         ...
 
     def check(self) -> None:

@@ -27,6 +27,7 @@ class BucketRemote:
     """Objects of one layout in a bucket. Safe to use from many threads."""
 
     is_read_only = False
+    is_folder = False
 
     def __init__(
         self, name: str, url: str, bucket: Bucket, prefix: str, hash_name: HashName, knowledge: Knowledge
@@ -268,7 +269,7 @@ class BucketRemote:
         check.finish()
         return size
 
-    def finish(self) -> None:
+    def finish(self, forked: Collection[Oid] = ()) -> None:
         """Nothing to wait for: a store answers when the object is safe."""
 
     def check(self) -> None:

@@ -28,6 +28,7 @@ class FolderRemote:
     """
 
     is_read_only = False
+    is_folder = True
     requests = 0
 
     def __init__(
@@ -210,7 +211,7 @@ class FolderRemote:
         """A temporary name to fill, which becomes the object when the block ends well."""
         path = self._path(oid)
         folder = os.path.dirname(path)
-        temporary = os.path.join(folder, f".{self._token}{next(self._numbers)}.tmp")
+        temporary = os.path.join(folder, f".{self._token}{os.getpid()}-{next(self._numbers)}.tmp")
         self._make(folder)
         try:
             yield temporary
@@ -229,10 +230,11 @@ class FolderRemote:
             fs.make_folder(folder, is_shared=self._is_shared)
             self._made.add(folder)
 
-    def finish(self) -> None:
+    def finish(self, forked: Collection[Oid] = ()) -> None:
         """Make what was uploaded so far durable, then mark it as verified (0444)."""
         with self._lock:
-            fresh, self._fresh = self._fresh, []
+            fresh = [*dict.fromkeys([*self._fresh, *map(self._path, forked)])]
+            self._fresh.clear()
         if not fresh:
             return
         fs.sync(self._root, fresh)

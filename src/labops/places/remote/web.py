@@ -18,6 +18,7 @@ class WebRemote:
     """Objects of one layout behind http(s), read-only. Safe to use from many threads."""
 
     is_read_only = True
+    is_folder = False
 
     def __init__(self, name: str, url: str, site: Site, hash_name: HashName) -> None:
         self.name, self.url = name, url
@@ -148,7 +149,7 @@ class WebRemote:
         """Raises `Unsupported`."""
         raise self._read_only()
 
-    def finish(self) -> None:
+    def finish(self, forked: Collection[Oid] = ()) -> None:
         """Nothing to wait for."""
 
     def check(self) -> None:

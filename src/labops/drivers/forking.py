@@ -1,0 +1,139 @@
+"""Forked children that share one list of work: for what is bound by the interpreter, and not by waiting.
+
+Threads share the interpreter's lock: many small files are hashed and copied by two of them in the time of
+one, for half as much processor again. Measured in docs/decisions/0022-small-files-are-shared-out.md.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import pickle
+import select
+import signal
+import sys
+import time
+from collections.abc import Callable, Iterator
+from typing import Any, Final
+
+MOST_RUNS: Final = 1000
+"""Runs that one crew can take: their numbers must fit into the smallest pipe that Linux makes, one page."""
+_MOST_CHILDREN: Final = 8
+_NUMBER: Final = 4
+"""Bytes of a number on a pipe."""
+_parent = 0
+
+
+def processors() -> int:
+    """How many children may share work; 1 where forking is not safe.
+
+    Only the thread that forks lives on in a child, and a lock that another one held would stay locked for
+    ever. So a program with threads, a notebook for one, works alone; and so does every system but Linux.
+    """
+    if sys.platform != "linux":
+        return 1
+    with contextlib.suppress(OSError):
+        if len(os.listdir("/proc/self/task")) == 1:
+            return min(_MOST_CHILDREN, len(os.sched_getaffinity(0)))
+    return 1
+
+
+def leave_if_orphan() -> None:
+    """End a child whose parent is gone: nothing more may be changed, for the locks are gone too."""
+    if _parent and os.getppid() != _parent:
+        os._exit(1)
+
+
+class Crew:
+    """Up to `processes` children that do runs 0 to `runs` - 1, each whenever it has nothing to do.
+
+    `work` of a run gives a value that can be pickled, and changes nothing in memory that others must see. A
+    child ignores Ctrl-C: whoever made the crew gets it, and stops the crew. Call `end` in the end.
+    """
+
+    def __init__(self, work: Callable[[int], object], runs: int, processes: int) -> None:
+        assert runs <= MOST_RUNS
+        self._work = work
+        self._tokens, tokens = os.pipe()
+        os.write(tokens, b"".join(run.to_bytes(_NUMBER, "little") for run in range(runs)))
+        os.close(tokens)  # so that a child that finds the pipe empty knows that all is taken
+        self._children: dict[int, int] = {}
+        """Pipe that a child writes to → its process."""
+        for _ in range(min(processes, runs)):
+            self._start()
+
+    def _start(self) -> None:
+        answers, out = os.pipe()
+        parent, process = os.getpid(), os.fork()
+        if process:
+            os.close(out)
+            self._children[answers] = process
+            return
+        code = 1
+        try:
+            global _parent
+            _parent = parent
+            signal.signal(signal.SIGINT, signal.SIG_IGN)
+            for name in (signal.SIGTERM, signal.SIGHUP):
+                signal.signal(name, signal.SIG_DFL)
+            self._serve(out)
+            code = 0
+        finally:
+            os._exit(code)  # whatever was raised: nothing of the parent's may be flushed, unlocked or told twice
+
+    def _serve(self, out: int) -> None:
+        with open(out, "wb", buffering=0) as pipe:
+            while token := os.read(self._tokens, _NUMBER):
+                run = int.from_bytes(token, "little")
+                data = pickle.dumps((run, self._work(run)), pickle.HIGHEST_PROTOCOL)
+                frame = memoryview(len(data).to_bytes(_NUMBER, "little") + data)
+                while frame:
+                    frame = frame[pipe.write(frame) :]
+
+    def answers(self) -> Iterator[tuple[int, Any]]:
+        """(run, value) of each run as it is done; those of a child that failed or was killed are not among them."""
+        while self._children:
+            for pipe in self._ready(None):
+                size = int.from_bytes(_read(pipe, _NUMBER), "little")
+                data = _read(pipe, size)
+                if not size or len(data) < size:
+                    self._bury(pipe)
+                    continue
+                yield pickle.loads(data)  # noqa: S301 - from our own child
+
+    def stop(self) -> None:
+        """Begin nothing new."""
+        while os.read(self._tokens, 1 << 16):
+            pass
+
+    def drain(self, seconds: float) -> None:
+        """Give what is under way up to `seconds` to end; what it answers is lost."""
+        deadline = time.monotonic() + seconds
+        while self._children and (ready := self._ready(max(0.0, deadline - time.monotonic()))):
+            for pipe in ready:
+                if not os.read(pipe, 1 << 16):
+                    self._bury(pipe)
+
+    def _ready(self, seconds: float | None) -> list[int]:
+        return select.select(list(self._children), [], [], seconds)[0]
+
+    def end(self) -> None:
+        """Let go of everything; a child that still works is killed."""
+        os.close(self._tokens)
+        for pipe, process in list(self._children.items()):
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(process, signal.SIGKILL)
+            self._bury(pipe)
+
+    def _bury(self, pipe: int) -> None:
+        os.close(pipe)
+        os.waitpid(self._children.pop(pipe), 0)
+
+
+def _read(pipe: int, size: int) -> bytes:
+    """Exactly `size` bytes; fewer when the child has ended."""
+    parts = []
+    while size and (part := os.read(pipe, size)):
+        parts.append(part)
+        size -= len(part)
+    return b"".join(parts)

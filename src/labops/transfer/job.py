@@ -1,0 +1,35 @@
+"""What is to be done: the same words for every kind of hands."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Generic, TypeVar
+
+from labops.model import Event, OnEvent
+
+Item = TypeVar("Item")
+Value = TypeVar("Value")
+
+
+@dataclass(frozen=True, slots=True)
+class Job(Generic[Item, Value]):
+    """The arguments of `each`."""
+
+    items: Sequence[Item]
+    work: Callable[[Item], Value]
+    keep: Callable[[Item, Value], object]
+    phase: str
+    jobs: int
+    size_of: Callable[[Item], int]
+    on_event: OnEvent
+
+    def begin(self) -> None:
+        """Work on all items starts now."""
+        total_size = sum(map(self.size_of, self.items))
+        self.on_event(Event("started", self.phase, total=len(self.items), total_size=total_size))
+
+    def tell(self, items: Sequence[Item]) -> None:
+        """These are done."""
+        size = sum(map(self.size_of, items))
+        self.on_event(Event("advanced", self.phase, count=len(items), size=size))

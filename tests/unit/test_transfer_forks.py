@@ -1,0 +1,183 @@
+"""The engine with forked children: the same promises, and nobody is left behind."""
+
+from __future__ import annotations
+
+import contextlib
+import itertools
+import os
+import signal
+import subprocess
+import sys
+import threading
+from pathlib import Path
+
+import pytest
+
+from labops import transfer
+from labops.drivers import forking
+from labops.errors import LabError, NoSpace, NotFound
+from labops.model import Event
+from labops.transfer import children
+
+pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="only Linux forks")
+
+COUNT = 1000
+
+
+@pytest.fixture(autouse=True)
+def two_processors(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(forking, "processors", lambda: 2)
+
+
+def absent(item: int) -> NotFound:
+    return NotFound(f"'{item}' is not there", code="no-such-file", hint="look", path=str(item))
+
+
+def no_child_is_left() -> bool:
+    with contextlib.suppress(ChildProcessError):
+        return os.waitpid(-1, os.WNOHANG) == (0, 0)  # somebody else's child, which runs
+    return True
+
+
+def test_values_come_in_order_from_other_processes_and_are_kept_in_this_one() -> None:
+    kept: dict[int, tuple[int, int]] = {}
+    values = transfer.each(
+        range(COUNT), lambda n: (n * n, os.getpid()), phase="p", jobs=2, forks=True, keep=kept.__setitem__
+    )
+    assert [value for value, _ in values] == [n * n for n in range(COUNT)]  # type: ignore[misc]
+    assert os.getpid() not in {process for _, process in values}  # type: ignore[misc]
+    assert [kept[n] for n in range(COUNT)] == values
+    assert no_child_is_left()
+
+
+def test_few_items_or_one_job_are_not_worth_a_child() -> None:
+    few = transfer.each(range(children.FROM_ITEMS - 1), lambda _: os.getpid(), phase="p", jobs=2, forks=True)
+    one = transfer.each(range(COUNT), lambda _: os.getpid(), phase="p", jobs=1, forks=True)
+    assert {*few, *one} == {os.getpid()}
+
+
+def test_one_bad_item_is_told_whole_and_stops_nobody() -> None:
+    def work(n: int) -> int:
+        if n in (0, 500):
+            raise absent(n)
+        return n
+
+    values = transfer.each(range(COUNT), work, phase="p", jobs=2, forks=True)
+    assert [n for n, value in enumerate(values) if isinstance(value, LabError)] == [0, 500]
+    error = values[500]
+    assert isinstance(error, NotFound)
+    assert (error.message, error.code, error.hint, error.fields) == (
+        "'500' is not there",
+        "no-such-file",
+        "look",
+        {"path": "500"},
+    )
+
+
+def test_a_full_disk_stops_all_children(tmp_path: Path) -> None:
+    def work(n: int) -> None:
+        (tmp_path / str(n)).touch()
+        if n == 3:
+            raise NoSpace("full", code="disk-full")
+
+    with pytest.raises(NoSpace, match="full"):
+        transfer.each(range(100_000), work, phase="p", jobs=2, forks=True)
+    assert len(list(tmp_path.iterdir())) < 50_000
+    assert no_child_is_left()
+
+
+def test_what_keeping_raises_counts_like_what_work_raises() -> None:
+    def keep(n: int, _: int) -> None:
+        if n == 7:
+            raise absent(n)
+
+    values = transfer.each(range(COUNT), lambda n: n, phase="p", jobs=2, forks=True, keep=keep)
+    assert isinstance(values[7], NotFound)
+    assert values[8:] == list(range(8, COUNT))
+
+    def full(_n: int, _value: int) -> None:
+        raise NoSpace("full", code="disk-full")
+
+    with pytest.raises(NoSpace):
+        transfer.each(range(COUNT), lambda n: n, phase="p", jobs=2, forks=True, keep=full)
+    assert no_child_is_left()
+
+
+def test_a_bug_is_raised_as_itself() -> None:
+    with pytest.raises(ZeroDivisionError):
+        transfer.each(range(COUNT), lambda n: 1 // (n - 400), phase="p", jobs=2, forks=True)
+    assert no_child_is_left()
+
+
+def test_what_a_killed_child_had_is_done_again_here() -> None:
+    me = os.getpid()
+
+    def work(n: int) -> int:
+        if n == 300 and os.getpid() != me:
+            os.kill(os.getpid(), signal.SIGKILL)
+        return n
+
+    assert transfer.each(range(COUNT), work, phase="p", jobs=2, forks=True) == list(range(COUNT))
+    assert no_child_is_left()
+
+
+def test_ctrl_c_ends_the_children(tmp_path: Path) -> None:
+    def interrupt(_n: int, _value: None) -> None:
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        transfer.each(
+            range(100_000), lambda n: (tmp_path / str(n)).touch(), phase="p", jobs=2, forks=True, keep=interrupt
+        )
+    assert len(list(tmp_path.iterdir())) < 50_000
+    assert no_child_is_left()
+
+
+def test_progress_adds_up() -> None:
+    events: list[Event] = []
+    transfer.each(range(COUNT), lambda n: n, phase="p", jobs=2, forks=True, size_of=lambda n: n, on_event=events.append)
+    first, *middle, last = events
+    assert (first.kind, first.total, first.total_size) == ("started", COUNT, sum(range(COUNT)))
+    assert (sum(event.count for event in middle), sum(event.size for event in middle)) == (COUNT, sum(range(COUNT)))
+    assert last.kind == "finished"
+
+
+@pytest.mark.parametrize("sizes", [[1] * 256, [1] * 1_000_000, [1 << 30] * 5000, [1, 1 << 40] * 400, [0] * 300])
+def test_runs_fit_into_a_pipe_and_cover_every_item_once(sizes: list[int]) -> None:
+    starts = children._cut(sizes, 8)
+    assert starts[0] == 0
+    assert starts[-1] == len(sizes)
+    assert all(start < end for start, end in itertools.pairwise(starts))
+    assert len(starts) - 1 <= forking.MOST_RUNS
+
+
+def test_children_end_with_their_parent(tmp_path: Path) -> None:
+    """After `kill -9` of the parent its locks are gone, so nothing more may be written."""
+    program = f"""
+import os, pathlib, signal, time
+from labops import transfer
+from labops.drivers import forking
+forking.processors = lambda: 2
+me = os.getpid()
+def work(n):
+    if n >= 2:  # each child has done one item at least
+        os.kill(me, signal.SIGKILL)
+        while os.getppid() == me: time.sleep(0.001)
+    pathlib.Path({str(tmp_path)!r}, str(n)).touch()
+transfer.each(range(100_000), work, phase="p", jobs=2, forks=True)
+"""
+    done = subprocess.run([sys.executable, "-c", program], check=False, stdout=subprocess.PIPE)  # until all have ended
+    assert done.returncode == -signal.SIGKILL
+    assert len(list(tmp_path.iterdir())) <= 2 * 2
+
+
+def test_a_program_with_threads_is_never_forked(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.undo()
+    go_on = threading.Event()
+    thread = threading.Thread(target=go_on.wait)
+    thread.start()
+    try:
+        assert forking.processors() == 1
+    finally:
+        go_on.set()
+        thread.join()

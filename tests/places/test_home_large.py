@@ -59,7 +59,7 @@ def test_the_digest_of_a_large_file_is_its_etag_both_ways(tmp_path: Path, on_min
 
 
 def test_a_store_that_lists_another_etag_than_it_said_is_in_sync(tmp_path: Path, on_rclone: Any) -> None:
-    """`rclone serve s3` calls a new object by its parts, and lists it by the md5 of the whole: nothing changed there."""
+    """`rclone serve s3` calls a new object by its parts, and lists it by the md5 of the whole: nothing changed."""
     data = os.urandom(SIZE)
     laptop = linked(tmp_path / "laptop", on_rclone.settings)
     (tmp_path / "laptop/big").write_bytes(data)

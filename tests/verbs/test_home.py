@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from labops.errors import Conflict, InvalidInput, LabError, NotFound
+from labops.errors import Conflict, InvalidInput, LabError, NoSpace, NotFound
 from labops.home import HomeFolder, Link, read_link
 from labops.home.report import HomeReport
+from labops.places.home.folder import FolderStore
 from labops.planning.home import Do, Mode
 from labops.verbs.home_link import clone_home, link_home, parse_options
 from labops.verbs.home_look import list_home
@@ -119,6 +121,7 @@ def test_a_conflict_keeps_both_everywhere(laptop: Machine, cloud: Machine) -> No
     assert conflict.kept_as.startswith("train.conflict-cloud-")
     assert conflict.kept_as.endswith(".py")
     assert cloud.files() == {"train.py": "laptop's", conflict.kept_as: "cloud's!"}
+    assert (cloud.root / conflict.kept_as).stat().st_nlink == 1, "an edit in place changes nothing in the trash"
     laptop.sync()
     assert laptop.files() == cloud.files()
     assert cloud.sync().exit_code == 0
@@ -297,6 +300,19 @@ def test_what_was_replaced_and_deleted_comes_back(laptop: Machine, cloud: Machin
     assert caught.value.code == "nothing-to-restore"
 
 
+def test_what_was_never_carried_away_is_to_be_fetched_from_the_home(laptop: Machine) -> None:
+    """Deleted or spoilt here and not synced since: no trash holds it, the home does."""
+    laptop.write("notes", "first")
+    laptop.write("d/x", "1")
+    laptop.sync()
+    for name in ("notes", "d/x"):
+        (laptop.root / name).unlink()
+    for name, command in (("notes", "lab home get --force 'notes'"), ("d/", "lab home get 'd/'")):
+        with pytest.raises(NotFound) as caught:
+            restore_home(laptop.folder(), name)
+        assert caught.value.hint.endswith(command)
+
+
 def test_a_whole_folder_comes_back(laptop: Machine) -> None:
     """`restore DIR` brings back everything below it."""
     for name in ("d/a", "d/b", "e"):
@@ -405,6 +421,28 @@ def test_a_damaged_base_costs_time_and_nothing_else(laptop: Machine) -> None:
     assert report.exit_code == 0
 
 
+def test_a_full_disk_is_not_left_full_of_half_done_work(
+    laptop: Machine, cloud: Machine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What was fetched before the room ran out is removed at once, not by the next sync."""
+    laptop.write("a", "1")
+    laptop.write("b", "2")
+    laptop.sync()
+    get = FolderStore.get
+
+    def full(store: FolderStore, key: str, target: str, **more: Any) -> Any:
+        if key == "b":
+            raise NoSpace("no room", code="no-space")
+        return get(store, key, target, **more)
+
+    monkeypatch.setattr(FolderStore, "get", full)
+    with pytest.raises(NoSpace):
+        cloud.sync(jobs=1)
+
+    assert list((cloud.root / ".lab/tmp").iterdir()) == []
+    assert cloud.files() == {}
+
+
 def test_the_second_sync_of_a_folder_says_who_holds_it(laptop: Machine, monkeypatch: pytest.MonkeyPatch) -> None:
     """It waits a little first."""
     monkeypatch.setattr("labops.home.WAIT_SECONDS", 0.0)
@@ -413,6 +451,7 @@ def test_the_second_sync_of_a_folder_says_who_holds_it(laptop: Machine, monkeypa
         laptop.sync()
     assert caught.value.code == "lock-busy"
     assert str(os.getpid()) in caught.value.message
+    assert caught.value.message.startswith("this folder is busy")
 
 
 def test_linking_says_what_cannot_be(base: Path, laptop: Machine) -> None:

@@ -245,6 +245,11 @@ class LocalFolder:
         """Where `path` lies in the trash of `stamp`."""
         return self._private("trash", stamp, path)
 
+    def forget_grave(self, path: str, stamp: str) -> None:
+        """Take the name in the trash off bytes that have another one: an edit in place would change them there too."""
+        with contextlib.suppress(LabError):
+            fs.remove(self.grave(path, stamp))
+
     def sweep(self) -> None:
         """Remove the half-done work of processes that were killed."""
         for name in fs.names_in(self._private("tmp")):

@@ -454,6 +454,17 @@ def test_the_second_sync_of_a_folder_says_who_holds_it(laptop: Machine, monkeypa
     assert caught.value.message.startswith("this folder is busy")
 
 
+def test_linking_again_keeps_the_options(base: Path, laptop: Machine) -> None:
+    """Whoever takes all files in has not meant to leave the profile out."""
+    url, root = str(base / "server/member"), str(laptop.root)
+    link_home(root, url, {"jobs": "3"})
+    link_home(root, url, {"verify": "true"}, has_default_rules=False)
+    assert read_link(root).options == {"jobs": "3", "verify": "true"}
+    assert not read_link(root).has_default_rules
+    link_home(root, url, {}, force=True)
+    assert read_link(root).options == {}
+
+
 def test_linking_says_what_cannot_be(base: Path, laptop: Machine) -> None:
     """Another home, a home inside the folder, an address that is none, a secret, a full folder."""
     root = str(laptop.root)
@@ -464,6 +475,7 @@ def test_linking_says_what_cannot_be(base: Path, laptop: Machine) -> None:
         ("no-such-folder", lambda: link_home(str(base / "absent"), str(base / "server/other"), {})),
         ("secret-option", lambda: parse_options(["secret_access_key=x"])),
         ("bad-usage", lambda: parse_options(["profile"])),
+        ("bad-config", lambda: parse_options(["endpoint=https://s3.example.org"], "s3://bucket/me")),
         ("not-empty", lambda: clone_home(str(base / "server/member"), str(base), {})),
         ("bad-time", lambda: parse_time("yesterday")),
     ]

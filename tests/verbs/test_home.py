@@ -217,6 +217,28 @@ def test_an_unreadable_folder_is_not_a_deleted_one(laptop: Machine, monkeypatch:
     assert laptop.sync().plan.is_idle
 
 
+def test_a_file_that_cannot_be_read_does_not_stop_the_others(
+    base: Path, laptop: Machine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Somebody else's, new, changed or only touched, on either side: it is told, and left alone."""
+    for name in ("touched", "changed", "theirs", "z"):
+        laptop.write(name, "1")
+    laptop.sync()
+    for name, text in (("touched", "1"), ("changed", "22"), ("new", "1"), ("zz", "1")):
+        laptop.write(name, text)
+    (base / "server/member/theirs").write_text("22")
+    closed = {str(laptop.root / name) for name in ("touched", "changed", "new")} | {str(base / "server/member/theirs")}
+    monkeypatch.setattr(os, "access", lambda path, mode: path not in closed)
+    report = laptop.sync()
+
+    assert done(report) == [("upload", "zz")]
+    assert {path for path, _ in report.errors} == {"touched", "changed", "new", "theirs"}
+    assert {error.code for _, error in report.errors if error} == {"file-unreadable"}
+    assert report.exit_code == 3
+    monkeypatch.undo()
+    assert done(laptop.sync()) == [("download", "theirs"), ("upload", "changed"), ("upload", "new")]
+
+
 def test_many_deletions_stop_before_the_first(base: Path, laptop: Machine) -> None:
     """101 of 200: nothing is deleted until somebody says how many may go."""
     for number in range(200):

@@ -138,6 +138,7 @@ class LocalFolder:
                 target = os.readlink(self.full(path))
             return here._replace(digest=fs.hash_bytes(os.fsencode(target)))
         full = self.full(path)
+        fs.require_readable(full)
         digest, size = digest_file(full, like)
         now = self.look(path)
         if now is None or now[0].is_link or now[0].size != size:

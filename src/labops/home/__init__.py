@@ -187,5 +187,5 @@ def require_outside(root: str, url: str) -> None:
             raise Conflict(
                 f"'{root}' and its home '{url}' lie within each other",
                 code="home-inside-itself",
-                hint="link a folder that is outside of the home",
+                hint="link a folder that is outside of the home; a name alone is your own home only after lab join",
             )

@@ -104,3 +104,35 @@ def test_sizes_are_summed(lab: Lab, here: Path) -> None:
     assert [line.split()[2] for line in lab("home", "ls", "--du").out.splitlines()[:2]] == ["d/", "c"]
     assert lab("home", "ls", "d/a").out == "d/a\n"
     assert lab("home", "ls", "nothing").out == ""
+
+
+def test_a_name_that_is_nothing_is_an_error(lab: Lab, here: Path) -> None:
+    """As with `ls`; a home that is empty yet is not."""
+    lab("home", "link", "../server/me")
+    assert lab("home", "ls").code == 0
+    ran = lab("home", "ls", "nothing")
+    assert ran.code == 10
+    assert "there is no 'nothing' in" in ran.err
+
+
+def test_all_that_was_left_alone_is_counted(lab: Lab, here: Path) -> None:
+    """Ten are named, and it is said that there are more."""
+    for number in range(13):
+        Path(f"{number}").write_text("too large")
+    lab("home", "link", "../server/me", "--max-size", "2")
+    ran = lab("home", "sync")
+    named = lab("home", "sync", "-v")
+
+    assert ran.err.count("was left alone") == 10
+    assert "3 more were left alone (-v names them all)" in ran.err
+    assert named.err.count("was left alone") == 13
+
+
+def test_what_a_push_does_not_carry_is_counted(lab: Lab, here: Path) -> None:
+    Path("a").write_text("1")
+    Path("b").write_text("2")
+    lab("home", "link", "../server/me")
+    lab("home", "sync")
+    Path("a").unlink()
+
+    assert lab("home", "push").out == "1 file left alone (see `lab home status`)\n"

@@ -177,6 +177,7 @@ def test_a_place_we_cannot_write(path, monkeypatch):
     with pytest.raises(AccessDenied) as caught, quick(path):
         pass
     assert caught.value.code == "lock-denied"
+    assert os.path.dirname(path) in caught.value.hint
 
 
 def test_a_disk_that_answers_with_an_error_is_worth_another_try(path, monkeypatch):

@@ -114,3 +114,7 @@ def test_a_folder_is_listed_by_itself(on_ministack: Any, options: Mapping[str, s
     spot: Spot = find_spot(f"s3://{on_ministack.bucket}/some/prefix/a", options)
     assert [row.path for row in list_home(spot, spot.path)] == ["prefix/a/x", "prefix/a/y/"]
     assert [row.path for row in list_home(spot, spot.path + "/", recursive=True)] == ["prefix/a/x", "prefix/a/y/z"]
+
+
+def test_a_file_at_the_top_of_the_disk_keeps_its_name() -> None:
+    assert find_spot("/labops-no-such-file", {}).path == "labops-no-such-file"

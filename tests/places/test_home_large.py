@@ -58,6 +58,42 @@ def test_the_digest_of_a_large_file_is_its_etag_both_ways(tmp_path: Path, on_min
     assert put.digest == got.digest == put.mark == got.mark == expected(data)
 
 
+def test_a_store_that_lists_another_etag_than_it_said_is_in_sync(tmp_path: Path, on_rclone: Any) -> None:
+    """`rclone serve s3` calls a new object by its parts, and lists it by the md5 of the whole: nothing changed."""
+    data = os.urandom(SIZE)
+    laptop = linked(tmp_path / "laptop", on_rclone.settings)
+    (tmp_path / "laptop/big").write_bytes(data)
+    sync_home(laptop)
+    again = sync_home(linked(tmp_path / "laptop", on_rclone.settings))
+    (tmp_path / "laptop/big").write_bytes(data[::-1])
+    changed = sync_home(linked(tmp_path / "laptop", on_rclone.settings))
+
+    assert again.plan.is_idle
+    assert [step.do for step in changed.plan.steps] == [Do.UPLOAD]
+    assert not changed.errors
+
+
+def test_an_object_that_was_replaced_at_once_is_not_taken_for_ours(
+    tmp_path: Path, on_rclone: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Between our last request and the look at what came of it another tool writes: the next sync fetches that."""
+    laptop = linked(tmp_path / "laptop", on_rclone.settings)
+    (tmp_path / "laptop/big").write_bytes(os.urandom(SIZE))
+    theirs = os.urandom(SIZE)
+    look = storing.look
+
+    def overtaken(bucket: Any, key: str) -> Any:
+        bucket.put(key, theirs)
+        return look(bucket, key)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(storing, "look", overtaken)
+        sync_home(laptop)
+    sync_home(linked(tmp_path / "laptop", on_rclone.settings))
+
+    assert (tmp_path / "laptop/big").read_bytes() == theirs
+
+
 @pytest.mark.parametrize("size", [10 * MIB, 15 * MIB, 15 * MIB + 1])
 def test_parts_that_end_just_there(tmp_path: Path, on_ministack: Any, size: int) -> None:
     home = open_home(on_ministack.settings)

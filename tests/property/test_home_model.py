@@ -1,9 +1,10 @@
 """Three machines, one home, and everything that may go wrong between two requests: no content is ever lost.
 
 Each history is random: files are written, deleted and renamed on three machines and by other tools in the
-home; syncs are killed, lose answers, and are overtaken by other machines in the middle. After every step all
-contents that could be found before can still be found somewhere (in a folder, in the home, or in a trash),
-except what a person's own edit destroyed; and in the end all machines and the home hold the same files.
+home; syncs, pushes and pulls are killed, lose answers, and are overtaken by other machines in the middle.
+After every step all contents that could be found before can still be found somewhere (in a folder, in the
+home, or in a trash), except what a person's own edit destroyed; and in the end all machines and the home hold
+the same files.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ import tempfile
 from collections.abc import Callable, Iterator
 from typing import Literal, NamedTuple
 
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from labops.agreement import Here
@@ -59,10 +60,24 @@ class Fault(NamedTuple):
 
 
 class Sync(NamedTuple):
-    """One sync of one machine."""
+    """One sync of one machine, or a push or pull: `way` is one of `WAYS`."""
 
     machine: int
     faults: tuple[Fault, ...]
+    way: int = 0
+
+
+WAYS: tuple[tuple[Mode, bool, bool], ...] = (
+    (Mode.SYNC, False, False),
+    (Mode.SYNC, False, False),
+    (Mode.PUSH, False, False),
+    (Mode.PUSH, True, False),
+    (Mode.PUSH, True, True),
+    (Mode.PULL, False, False),
+    (Mode.PULL, True, False),
+    (Mode.PULL, True, True),
+)
+"""Mode, `--delete` and `--force`."""
 
 
 edits = st.builds(
@@ -76,7 +91,9 @@ edits = st.builds(
 faults = st.builds(
     Fault, st.integers(0, 11), st.sampled_from(["kill", "lose", "edit", "edit", "sync"]), edits, st.integers(0, 2)
 )
-syncs = st.builds(Sync, st.integers(0, MACHINES - 1), st.lists(faults, max_size=2).map(tuple))
+syncs = st.builds(
+    Sync, st.integers(0, MACHINES - 1), st.lists(faults, max_size=2).map(tuple), st.integers(0, len(WAYS) - 1)
+)
 days = st.builds(lambda edit, sync: [edit, sync._replace(machine=edit.machine % MACHINES)], edits, syncs)
 """An edit and then a sync of the same machine, as people do."""
 histories = st.lists(st.one_of(edits.map(lambda edit: [edit]), days, days, syncs.map(lambda sync: [sync])), min_size=4,
@@ -211,7 +228,8 @@ class World:
         folder.is_dead = lambda: fate.is_dead
         folder.local = Doomed(root, fate.moment)
         with contextlib.suppress(Killed, LabError):
-            sync_home(folder, Mode.SYNC, SyncOptions(allows_empty=True, jobs=1))
+            mode, deletes, forces = WAYS[sync.way]
+            sync_home(folder, mode, SyncOptions(deletes=deletes, forces=forces, allows_empty=True, jobs=1))
 
     # -- what is so ------------------------------------------------------------------------------------
 
@@ -241,13 +259,19 @@ class World:
         return {key: data for key, (data, _) in self.store.held.items() if not key.startswith(".trash/")}
 
     def settle(self) -> None:
-        """Everybody syncs in peace until nothing changes."""
+        """Everybody syncs in peace until no sync changes anything: a file that one deletes and the next brings back is
+        no peace, though the round ends as it began."""
         for _ in range(6):
-            before = (self.home(), [self.files(root) for root in self.roots])
+            is_quiet = True
             for machine in range(MACHINES):
+                before = self.state()
                 self.sync(Sync(machine, ()))
-            if before == (self.home(), [self.files(root) for root in self.roots]):
+                is_quiet &= before == self.state()
+            if is_quiet:
                 return
+
+    def state(self) -> tuple[dict[str, bytes], list[dict[str, bytes]]]:
+        return self.home(), [self.files(root) for root in self.roots]
 
 
 @contextlib.contextmanager
@@ -281,6 +305,15 @@ def play(history: list[Edit | Sync], conditions: frozenset[str]) -> None:
 
 @settings(max_examples=HISTORIES, deadline=None, suppress_health_check=list(HealthCheck))
 @given(histories)
+@example(
+    [
+        Edit(0, "write", "b", "b", 0),
+        Edit(2, "write", "b", "b", 0),
+        Sync(0, ()),
+        Sync(1, ()),
+        Edit(1, "delete", "b", "b", 0),
+    ]
+)
 def test_no_content_is_lost_and_all_machines_converge(history: list[Edit | Sync]) -> None:
     """On a store that refuses when it should: whatever is killed, lost or overtaken."""
     play(history, ALL_CONDITIONS)

@@ -42,6 +42,22 @@ def test_a_content_that_a_later_run_stored_was_deleted_in_between() -> None:
     ]
 
 
+def test_a_content_in_the_trash_tells_who_stored_it() -> None:
+    """Deleted by one machine and stored anew by another: the first did not write what the second did."""
+    first = Content("a", 1, ended=10.0, ended_by="ws", ended_in="r1", key=".trash/r1/a")
+    second = Content("a", 2, ended=30.0, ended_by="ws", ended_in="r3", key=".trash/r3/a")
+    contents = [first, second, Content("b", 5, began=15.0)]
+
+    assert told(contents, {second: Maker("r2", "laptop", 20.0)}) == [
+        (30.0, "a", "deleted", "ws"),
+        (20.0, "a", "new", "laptop"),
+        (15.0, "b", "new", ""),
+        (10.0, "a", "deleted", "ws"),
+    ]
+    assert (10.0, "a", "changed", "ws") in told(contents, {second: Maker("r1", "ws", 10.0)})
+    assert (10.0, "a", "changed", "ws") in told(contents), "a store without metadata"
+
+
 def test_a_content_that_is_younger_than_its_run_names_no_machine() -> None:
     """It was renamed or copied since, by nobody knows whom."""
     now = Content("a", 2, began=10 * 86400.0)

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from labops.errors import Conflict, InvalidInput, LabError, NotFound
+from labops.errors import Conflict, InvalidInput, LabError, NoSpace, NotFound
 from labops.home import HomeFolder, Link, read_link
 from labops.home.report import HomeReport
+from labops.places.home.folder import FolderStore
 from labops.planning.home import Do, Mode
 from labops.verbs.home_link import clone_home, link_home, parse_options
 from labops.verbs.home_look import list_home
@@ -119,6 +121,7 @@ def test_a_conflict_keeps_both_everywhere(laptop: Machine, cloud: Machine) -> No
     assert conflict.kept_as.startswith("train.conflict-cloud-")
     assert conflict.kept_as.endswith(".py")
     assert cloud.files() == {"train.py": "laptop's", conflict.kept_as: "cloud's!"}
+    assert (cloud.root / conflict.kept_as).stat().st_nlink == 1, "an edit in place changes nothing in the trash"
     laptop.sync()
     assert laptop.files() == cloud.files()
     assert cloud.sync().exit_code == 0
@@ -214,6 +217,28 @@ def test_an_unreadable_folder_is_not_a_deleted_one(laptop: Machine, monkeypatch:
     assert laptop.sync().plan.is_idle
 
 
+def test_a_file_that_cannot_be_read_does_not_stop_the_others(
+    base: Path, laptop: Machine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Somebody else's, new, changed or only touched, on either side: it is told, and left alone."""
+    for name in ("touched", "changed", "theirs", "z"):
+        laptop.write(name, "1")
+    laptop.sync()
+    for name, text in (("touched", "1"), ("changed", "22"), ("new", "1"), ("zz", "1")):
+        laptop.write(name, text)
+    (base / "server/member/theirs").write_text("22")
+    closed = {str(laptop.root / name) for name in ("touched", "changed", "new")} | {str(base / "server/member/theirs")}
+    monkeypatch.setattr(os, "access", lambda path, mode: path not in closed)
+    report = laptop.sync()
+
+    assert done(report) == [("upload", "zz")]
+    assert {path for path, _ in report.errors} == {"touched", "changed", "new", "theirs"}
+    assert {error.code for _, error in report.errors if error} == {"file-unreadable"}
+    assert report.exit_code == 3
+    monkeypatch.undo()
+    assert done(laptop.sync()) == [("download", "theirs"), ("upload", "changed"), ("upload", "new")]
+
+
 def test_many_deletions_stop_before_the_first(base: Path, laptop: Machine) -> None:
     """101 of 200: nothing is deleted until somebody says how many may go."""
     for number in range(200):
@@ -295,6 +320,19 @@ def test_what_was_replaced_and_deleted_comes_back(laptop: Machine, cloud: Machin
     with pytest.raises(NotFound) as caught:
         restore_home(laptop.folder(), "never was")
     assert caught.value.code == "nothing-to-restore"
+
+
+def test_what_was_never_carried_away_is_to_be_fetched_from_the_home(laptop: Machine) -> None:
+    """Deleted or spoilt here and not synced since: no trash holds it, the home does."""
+    laptop.write("notes", "first")
+    laptop.write("d/x", "1")
+    laptop.sync()
+    for name in ("notes", "d/x"):
+        (laptop.root / name).unlink()
+    for name, command in (("notes", "lab home get --force 'notes'"), ("d/", "lab home get 'd/'")):
+        with pytest.raises(NotFound) as caught:
+            restore_home(laptop.folder(), name)
+        assert caught.value.hint.endswith(command)
 
 
 def test_a_whole_folder_comes_back(laptop: Machine) -> None:
@@ -405,6 +443,28 @@ def test_a_damaged_base_costs_time_and_nothing_else(laptop: Machine) -> None:
     assert report.exit_code == 0
 
 
+def test_a_full_disk_is_not_left_full_of_half_done_work(
+    laptop: Machine, cloud: Machine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What was fetched before the room ran out is removed at once, not by the next sync."""
+    laptop.write("a", "1")
+    laptop.write("b", "2")
+    laptop.sync()
+    get = FolderStore.get
+
+    def full(store: FolderStore, key: str, target: str, **more: Any) -> Any:
+        if key == "b":
+            raise NoSpace("no room", code="no-space")
+        return get(store, key, target, **more)
+
+    monkeypatch.setattr(FolderStore, "get", full)
+    with pytest.raises(NoSpace):
+        cloud.sync(jobs=1)
+
+    assert list((cloud.root / ".lab/tmp").iterdir()) == []
+    assert cloud.files() == {}
+
+
 def test_the_second_sync_of_a_folder_says_who_holds_it(laptop: Machine, monkeypatch: pytest.MonkeyPatch) -> None:
     """It waits a little first."""
     monkeypatch.setattr("labops.home.WAIT_SECONDS", 0.0)
@@ -413,6 +473,18 @@ def test_the_second_sync_of_a_folder_says_who_holds_it(laptop: Machine, monkeypa
         laptop.sync()
     assert caught.value.code == "lock-busy"
     assert str(os.getpid()) in caught.value.message
+    assert caught.value.message.startswith("this folder is busy")
+
+
+def test_linking_again_keeps_the_options(base: Path, laptop: Machine) -> None:
+    """Whoever takes all files in has not meant to leave the profile out."""
+    url, root = str(base / "server/member"), str(laptop.root)
+    link_home(root, url, {"jobs": "3"})
+    link_home(root, url, {"verify": "true"}, has_default_rules=False)
+    assert read_link(root).options == {"jobs": "3", "verify": "true"}
+    assert not read_link(root).has_default_rules
+    link_home(root, url, {}, force=True)
+    assert read_link(root).options == {}
 
 
 def test_linking_says_what_cannot_be(base: Path, laptop: Machine) -> None:
@@ -425,6 +497,7 @@ def test_linking_says_what_cannot_be(base: Path, laptop: Machine) -> None:
         ("no-such-folder", lambda: link_home(str(base / "absent"), str(base / "server/other"), {})),
         ("secret-option", lambda: parse_options(["secret_access_key=x"])),
         ("bad-usage", lambda: parse_options(["profile"])),
+        ("bad-config", lambda: parse_options(["endpoint=https://s3.example.org"], "s3://bucket/me")),
         ("not-empty", lambda: clone_home(str(base / "server/member"), str(base), {})),
         ("bad-time", lambda: parse_time("yesterday")),
     ]

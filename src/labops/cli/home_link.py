@@ -92,7 +92,7 @@ def link(
         return show.show_link(session, folder.root, folder.link, is_new=False)
     rules = not no_default_rules
     url, more, lab = own_home(url)
-    given = {**more, **parse_options(pairs)}
+    given = {**more, **parse_options(pairs, url)}
     done = link_home(".", url, given, has_default_rules=rules, numbers=numbers, force=force)
     _remember(lab, done.root)
     return show.show_link(session, done.root, read_link(done.root), is_new=done.is_new)
@@ -116,7 +116,7 @@ def clone(
     from labops.verbs.home_sync import SyncOptions, sync_home
 
     url, more, lab = own_home(url)
-    given = {**more, **parse_options(pairs)}
+    given = {**more, **parse_options(pairs, url)}
     done = clone_home(url, target or "", given, has_default_rules=not no_default_rules)
     _remember(lab, done.root)
     folder = HomeFolder(done.root, read_link(done.root))

@@ -23,7 +23,7 @@ _WORDS = {
     "delete-there": ("✗ there", "to delete in the home", "deleted in the home"),
     "delete-here": ("✗ here", "to delete here", "deleted here"),
     "conflict": ("!", "in conflict", "in conflict, both kept"),
-    "leave": ("·", "left as they are", "left as they are"),
+    "leave": ("·", "left alone", "left alone (see `lab home status`)"),
 }
 _WIDTH = 8
 
@@ -114,8 +114,11 @@ def show_report(session: Session, report: HomeReport) -> int:
     most = len(report.plan.steps) if session.verbosity else _MOST
     for line in plan_lines(report, most) if report.is_dry else _done_lines(report, most):
         session.say(line)
-    for path, why in report.odd if session.verbosity else report.odd[:10]:
+    shown = report.odd if session.verbosity else report.odd[:10]
+    for path, why in shown:
         session.warn(f"'{path}' was left alone: {why}")
+    if len(shown) < len(report.odd):
+        session.warn(f"{len(report.odd) - len(shown):,} more were left alone (-v names them all)")
     if session.verbosity:
         for path in report.ignored:
             session.say(f"{'ignored':<{_WIDTH}}{path}")

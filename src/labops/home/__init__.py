@@ -100,7 +100,7 @@ class HomeFolder:
             self._on_wait(f"waiting for {holder}, which holds this folder")
 
         seconds = FOREVER if self._waits else WAIT_SECONDS
-        return RepositoryLock(f"{self.root}/{PRIVATE}/lock", wait_seconds=seconds, on_wait=tell)
+        return RepositoryLock(f"{self.root}/{PRIVATE}/lock", wait_seconds=seconds, on_wait=tell, guards="this folder")
 
     def load_base(self) -> Base:
         """What both sides last agreed on; empty where nobody knows (then contents are compared)."""
@@ -187,5 +187,5 @@ def require_outside(root: str, url: str) -> None:
             raise Conflict(
                 f"'{root}' and its home '{url}' lie within each other",
                 code="home-inside-itself",
-                hint="link a folder that is outside of the home",
+                hint="link a folder that is outside of the home; a name alone is your own home only after lab join",
             )

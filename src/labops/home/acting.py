@@ -82,6 +82,9 @@ class Acting:
             self._upload([step for step in ups if in_the_way(step.path)])
             self._download([step for step in downs if in_the_way(step.path)])
             self._home.finish()
+        except LabError:
+            self._local.sweep()  # the disk may be full of what was half-done
+            raise
         finally:
             self._save()
         return tuple(self._ended)
@@ -215,6 +218,7 @@ class Acting:
         here, source = source_of(self._local, new_path)
         stored = self._home.put(new_path, source, None, self._stamp)
         self._rows[new_path] = row_of(here, stored.digest, stored.mark, self._clock)
+        self._local.forget_grave(step.path, self._stamp)
         return Ended(step, kept_as=new_path)
 
     def _free_name(self, path: str) -> str:

@@ -101,7 +101,7 @@ def _of_path(address: str) -> Spot:
             break
         above = os.path.dirname(above)
     root = first if above == "/" else above
-    return Spot(_open(root, {}), (full + tail)[len(root) + 1 :])
+    return Spot(_open(root, {}), (full + tail)[len(root.rstrip("/")) + 1 :])
 
 
 def _open(url: str, options: Mapping[str, str]) -> Home:

@@ -138,6 +138,7 @@ class LocalFolder:
                 target = os.readlink(self.full(path))
             return here._replace(digest=fs.hash_bytes(os.fsencode(target)))
         full = self.full(path)
+        fs.require_readable(full)
         digest, size = digest_file(full, like)
         now = self.look(path)
         if now is None or now[0].is_link or now[0].size != size:
@@ -244,6 +245,11 @@ class LocalFolder:
     def grave(self, path: str, stamp: str) -> str:
         """Where `path` lies in the trash of `stamp`."""
         return self._private("trash", stamp, path)
+
+    def forget_grave(self, path: str, stamp: str) -> None:
+        """Take the name in the trash off bytes that have another one: an edit in place would change them there too."""
+        with contextlib.suppress(LabError):
+            fs.remove(self.grave(path, stamp))
 
     def sweep(self) -> None:
         """Remove the half-done work of processes that were killed."""

@@ -22,6 +22,8 @@ class Content(NamedTuple):
     ended_in: str = ""
     version: str = ""
     """How the store names it, when it keeps versions."""
+    key: str = ""
+    """Where it lies now, when that is the trash."""
 
 
 class Maker(NamedTuple):
@@ -50,7 +52,11 @@ def changes_of(contents: Iterable[Content]) -> list[Change]:
     for content in contents:
         paths.setdefault(content.path, []).append(content)
     found = [change for rows in paths.values() for change in _of_one(sorted(rows, key=_age))]
-    return sorted(found, key=lambda change: (-change.when, change.path))
+    return sorted(found, key=_youngest_first)
+
+
+def _youngest_first(change: Change) -> tuple[float, str]:
+    return (-change.when, change.path)
 
 
 def _age(content: Content) -> tuple[float, float]:
@@ -71,7 +77,8 @@ def _of_one(rows: Sequence[Content]) -> list[Change]:
         if follower is None or (row.version and follower.began > row.ended):
             found.append(Change(row.ended, row.path, "deleted", row.size, row.ended_by))
         elif not row.version:
-            found.append(Change(row.ended, row.path, "changed", follower.size, row.ended_by))
+            buried = follower if follower.key else None
+            found.append(Change(row.ended, row.path, "changed", follower.size, row.ended_by, buried))
     return found
 
 
@@ -81,15 +88,20 @@ def name_machines(
     """`changes` with the machines that the objects themselves name.
 
     A present content that was stored in the run that put the older one into the trash is one change, not two; one
-    that a later run stored as new was deleted in between.
+    that a later run stored as new was deleted in between. So was one that lies in the trash itself by now.
     """
-    last_end = {row.path: row for row in sorted(contents, key=_age) if row.ended and not row.version}
+    ends = [row for row in sorted(contents, key=_age) if row.ended and not row.version]
+    last_end = {row.path: row for row in ends}
+    end_at = {(row.path, row.ended): row for row in ends}
     merged: dict[str, str] = {}
     found: list[Change] = []
     for change in changes:
         maker = makers.get(change.content, Maker()) if change.content else Maker()
         if change.content is None:
             found.append(change)
+            continue
+        if change.content.key:
+            found += _before_buried(change, maker, end_at[change.path, change.when])
             continue
         is_own = bool(maker.machine) and 0 <= change.when - maker.began + 1 < RUN_SECONDS
         machine = maker.machine if is_own else ""
@@ -101,7 +113,16 @@ def name_machines(
                 merged[change.path] = "deleted"
                 change = change._replace(what="new")
         found.append(change._replace(machine=machine))
-    return [_told(change, merged, last_end) for change in found if not _is_double(change, merged, last_end)]
+    found = [_told(change, merged, last_end) for change in found if not _is_double(change, merged, last_end)]
+    return sorted(found, key=_youngest_first)
+
+
+def _before_buried(change: Change, maker: Maker, old: Content) -> list[Change]:
+    """`old` was deleted, not replaced, when a later run stored what lies in the trash after it."""
+    if maker.run == old.ended_in or maker.began <= old.ended:
+        return [change]
+    stored = Change(maker.began, change.path, "new", change.size, maker.machine, change.content)
+    return [stored, change._replace(what="deleted", size=old.size)]
 
 
 def _is_end(change: Change, last_end: Mapping[str, Content]) -> bool:

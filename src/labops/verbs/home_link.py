@@ -46,7 +46,8 @@ def link_home(
     `numbers` are those of the link's settings that are numbers (`NUMBERS`); what is left out stays as it was.
 
     Asks the home whether it can be reached. A folder that is tied to another home is `Conflict`
-    (`home-linked`) without `force`; what is known of the old one is then forgotten.
+    (`home-linked`) without `force`; what is known of the old one is then forgotten. When it is tied to this one
+    already, the options that it has stay beside those given; `force` begins anew.
     """
     root = os.path.realpath(root)
     url = parse_home_url(url)
@@ -62,7 +63,8 @@ def link_home(
                 hint="lab home link URL --force ties it to the new one; the next sync compares contents",
                 path=root,
             )
-        if (old.options, old.has_default_rules) == (dict(options), has_default_rules):
+        options = {**old.options, **options}
+        if (old.options, old.has_default_rules) == (options, has_default_rules):
             if numbers and not dry_run:
                 write_link(root, with_numbers(old, numbers))
             return Linked(root, url, False)
@@ -116,8 +118,12 @@ def clone_home(url: str, target: str, options: Mapping[str, str], *, has_default
         raise
 
 
-def parse_options(pairs: Sequence[str]) -> dict[str, str]:
-    """`NAME=VALUE` words as options; secrets are refused: they belong to the environment or a profile."""
+def parse_options(pairs: Sequence[str], url: str | None = None) -> dict[str, str]:
+    """`NAME=VALUE` words as options of the store of `url`, or of any; `InvalidInput` (`bad-config`) for others.
+
+    Secrets are refused: they belong to the environment or a profile.
+    """
+    from labops.formats.dvcconfig import validate_option
     from labops.settings import is_secret
 
     options = {}
@@ -131,5 +137,6 @@ def parse_options(pairs: Sequence[str]) -> dict[str, str]:
                 code="secret-option",
                 hint="use the AWS environment variables, or a profile: -o profile=NAME",
             )
+        validate_option("remote.home", name.lower(), value, url=url)
         options[name.lower()] = value
     return options

@@ -28,14 +28,14 @@ def log_home(folder: HomeFolder, path: str = "", *, most: int = SHOWN) -> list[C
     held = [change.content for change in changes if change.content is not None]
     answers = transfer.each(held, lambda one: _maker(folder, one), phase="ask", jobs=16)
     makers = {one: answer for one, answer in zip(held, answers, strict=True) if not isinstance(answer, LabError)}
-    return name_machines(changes, makers, contents)
+    return name_machines(changes, makers, contents)[:most]
 
 
 def _contents(folder: HomeFolder, path: str) -> Iterator[Content]:
     home = folder.home
     for buried in home.list_trash():
         ended, machine = read_stamp(buried.stamp)
-        yield Content(buried.path, buried.size, 0.0, ended, machine, buried.stamp)
+        yield Content(buried.path, buried.size, 0.0, ended, machine, buried.stamp, key=buried.key)
     if home.store.keeps_versions:
         for version in home.versions(path):
             yield Content(version.key, version.size, version.began, version.ended, version=version.version)
@@ -58,7 +58,7 @@ def _seconds(text: str) -> float:
 
 
 def _maker(folder: HomeFolder, content: Content) -> Maker:
-    found = folder.home.look(content.path, content.version)
+    found = folder.home.look(content.key or content.path, content.version)
     if found is None or not found.run:
         return Maker()
     began, machine = read_stamp(found.run)

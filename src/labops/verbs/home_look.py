@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import NamedTuple, Protocol
 
+from labops.errors import NotFound
 from labops.places.home import Home
 
 
@@ -30,6 +31,8 @@ class HomeRow(NamedTuple):
 def list_home(place: Place, path: str = "", *, recursive: bool = False) -> list[HomeRow]:
     """The objects at or below `path` (a name or a folder), sorted; folders summed up unless `recursive`.
 
+    `NotFound` (`no-such-object`) for a path that names nothing.
+
     Keys are shown as they are: `a//b` lies below the folder `a/`, in the folder with an empty name.
     """
     inside = path.rstrip("/")
@@ -48,6 +51,13 @@ def list_home(place: Place, path: str = "", *, recursive: bool = False) -> list[
             total[0] += size
             total[1] += 1
     rows += [HomeRow(name, size, "", True, files) for name, (size, files) in folders.items()]
+    if inside and not rows:
+        raise NotFound(
+            f"there is no '{path}' in '{place.home.url}'",
+            code="no-such-object",
+            hint="lab home ls shows what there is; what was deleted comes back with: lab home restore",
+            path=path,
+        )
     return sorted(rows)
 
 

@@ -11,6 +11,7 @@ from labops.drivers import fs
 from labops.errors import InvalidInput, LabError, NotFound
 from labops.home import HomeFolder
 from labops.home.carrying import dress
+from labops.home.naming import is_folder
 from labops.home.stamps import read_stamp
 from labops.places.local import PRIVATE
 
@@ -110,7 +111,7 @@ def restore_home(
         raise NotFound(
             f"there is no older content of '{path}'" + (" of that time" if at is not None else ""),
             code="nothing-to-restore",
-            hint="lab home trash shows what there is",
+            hint=_elsewhere(folder, path.rstrip("/")),
             path=path,
         )
     if to and len(chosen) > 1:
@@ -126,6 +127,15 @@ def restore_home(
             except LabError as error:
                 failed.append((old.path, error))
     return Restored(tuple(old for old in chosen if old.path not in dict(failed)), tuple(failed))
+
+
+def _elsewhere(folder: HomeFolder, path: str) -> str:
+    """Where to look for what is not in the trash: deleted or spoilt here and not synced since, it is in the home."""
+    if folder.home.look(path) is not None:
+        return f"the home still has what was synced last: lab home get --force '{path}'"
+    if is_folder(folder.home, path):
+        return f"the home still has what was synced last: lab home get '{path}/'"
+    return "lab home trash shows what there is"
 
 
 def _bring_back(folder: HomeFolder, old: Old, target: str, stamp: str) -> None:

@@ -50,6 +50,7 @@ from labops.drivers.fs.reading import (
     is_same_file,
     mode_of,
     new_file,
+    require_readable,
     stat,
     write_new,
 )
@@ -90,6 +91,7 @@ __all__ = [
     "remove_folder",
     "remove_workbench",
     "rename",
+    "require_readable",
     "stat",
     "sweep_workbenches",
     "symlink",

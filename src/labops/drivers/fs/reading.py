@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
 from labops.drivers.fs.failures import translating
-from labops.errors import Conflict, InvalidInput
+from labops.errors import Conflict, InvalidInput, Unavailable
 from labops.formats.dos2unix import to_unix
 from labops.model import HashName, Oid
 
@@ -74,6 +74,20 @@ def mode_of(path: str) -> int | None:
             return stat_bits.S_IMODE(os.stat(path).st_mode)
         except FileNotFoundError:
             return None
+
+
+def require_readable(path: str) -> None:
+    """Raise `Unavailable` (`file-unreadable`) for a file that is there and that we may not read.
+
+    Where one file in ten thousand must not stop the others: `AccessDenied` would.
+    """
+    if not os.access(path, os.R_OK) and os.path.exists(path):
+        raise Unavailable(
+            f"'{path}' cannot be read: permission denied",
+            code="file-unreadable",
+            hint="ls -l tells whose it is; give yourself the right, or leave it out: .labignore",
+            path=path,
+        )
 
 
 def changed_while_read(path: str) -> Conflict:

@@ -81,8 +81,11 @@ class RepositoryLock:
         owner: str = "",
         wait_seconds: float = WAIT_SECONDS,
         on_wait: Callable[[Holder], None] | None = None,
+        guards: str = "the repository",
     ) -> None:
+        """`guards` is what a message calls that which is locked."""
         self.path = path
+        self._guards = guards
         self._note = _Note(f"{path}.holder", owner)
         strategy: type[_Strategy] = _LinkLock if use_hardlink else _FileLock
         self._strategy = strategy(path, self._note)
@@ -123,7 +126,7 @@ class RepositoryLock:
     def _busy(self) -> Conflict:
         holder = self._strategy.holder()
         return Conflict(
-            f"the repository is busy: its lock is held by {holder}",
+            f"{self._guards} is busy: its lock is held by {holder}",
             code="lock-busy",
             hint=self._strategy.hint(holder),
             path=self.path,
@@ -140,10 +143,12 @@ def _translate(path: str, error: OSError) -> LabError:
     if error.errno in _NO_LOCKS:
         hint = "lab config core.hardlink_lock true"
         return Unsupported(f"the file system of '{path}' has no file locks", code="no-file-locks", hint=hint)
-    hint = "ask the owner of the repository for write access to '.dvc/tmp'"
-    if error.errno in {errno.EACCES, errno.EPERM, errno.EROFS}:
-        reason = "the disk is read-only" if error.errno == errno.EROFS else "permission denied"
-        return AccessDenied(f"cannot lock '{path}': {reason}", code="lock-denied", hint=hint, path=path)
+    if error.errno == errno.EROFS:
+        hint = "mount the disk writable, or work in a copy on another one"
+        return AccessDenied(f"cannot lock '{path}': the disk is read-only", code="lock-denied", hint=hint, path=path)
+    if error.errno in {errno.EACCES, errno.EPERM}:
+        hint = f"ask its owner for write access to '{os.path.dirname(path)}'"
+        return AccessDenied(f"cannot lock '{path}': permission denied", code="lock-denied", hint=hint, path=path)
     hint = "check the disk or the network mount, then run the same command again"
     return Unavailable(f"cannot lock '{path}': {error.strerror}", code="lock-failed", hint=hint, path=path)
 

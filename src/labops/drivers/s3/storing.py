@@ -65,7 +65,7 @@ def store(
             bucket, key, source, settled.size, part_size(settled.size), digest, journal,
             headers=headers, conditions=conditions,
         )  # fmt: skip
-        return parts.run() or _etag_of(bucket, key), parts.digest
+        return _etag_held(bucket, key, parts.run(), meta), parts.digest
     try:
         fd = os.open(source, os.O_RDONLY | os.O_CLOEXEC)
         try:
@@ -99,9 +99,15 @@ def _whole(source: str, settled: Settled) -> bytes:
     return data
 
 
-def _etag_of(bucket: Bucket, key: str) -> str:
+def _etag_held(bucket: Bucket, key: str, said: str, meta: Mapping[str, str]) -> str:
+    """The etag by which the store lists an object that it put together from parts and then called `said`.
+
+    Some say none (Ceph), or another one (`rclone serve s3`: later it is the md5 of the whole). What is there counts
+    only when it is ours, which its metadata tells: somebody may have replaced it by now.
+    """
     found = look(bucket, key)
-    return found.etag if found else ""
+    is_ours = found is not None and meta.items() <= found.meta.items()
+    return found.etag if found is not None and is_ours else said
 
 
 def _store_small(

@@ -86,6 +86,7 @@ class FolderStore:
                 data = os.fsencode(os.readlink(path))
                 fs.write_new(target, data)
                 return Got(len(data), _mark(st), hashlib.md5(data).hexdigest(), _facts(path, st), st.st_mtime)
+        fs.require_readable(path)
         copied = fs.copy_hashing(path, target, mode=0o644, on_bytes=self._pace.take)
         mark = f"{copied.fingerprint.size:x}-{copied.fingerprint.mtime_ns:x}-{copied.fingerprint.ino:x}"
         return Got(copied.fingerprint.size, mark, copied.oid, _facts(path, st), st.st_mtime)

@@ -59,14 +59,14 @@ _Packed = tuple[list[tuple[Any, ...]], list[str], list[str], list[str]]
 """A `_Part` as plain values, to be sent from process to process."""
 
 
-@dataclass(slots=True)
 class _Part:
     """What was found in some of an output's folders; the fields of `Scan`."""
 
-    folders: dict[str, fs.Listing] = field(default_factory=dict)
-    empty: list[str] = field(default_factory=list)
-    links: list[str] = field(default_factory=list)
-    nested: list[str] = field(default_factory=list)
+    def __init__(self) -> None:
+        self.folders: dict[str, fs.Listing] = {}
+        self.empty: list[str] = []
+        self.links: list[str] = []
+        self.nested: list[str] = []
 
     def packed(self) -> _Packed:
         rows = [

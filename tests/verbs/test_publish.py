@@ -417,6 +417,64 @@ def test_others_were_faster_with_another_new_dataset(hub, ada):
     assert sorted(run_git(hub.bare, "show", "main:.gitignore").splitlines()) == ["/a", "/b"]
 
 
+def plain_clone(hub: Hub, name: str) -> Clone:
+    """As `git clone` leaves it: nobody has typed `lab install`."""
+    run_git(hub.root, "clone", "-q", "hub.git", name)
+    return Clone(hub.root / name)
+
+
+def test_a_clone_without_install_merges_too(hub, ada):
+    """What `lab` merges does not need `lab install`; and from then on git merges datasets there by itself."""
+    ada.write("d", ONE)
+    ada.publish("d")
+    bob, cem = plain_clone(hub, "bob"), plain_clone(hub, "cem")
+    ada.write("d", {"ada.png": b"ada"})
+    ada.publish("d")
+    bob.write("d", {"bob.png": b"bob"})
+    assert bob.publish("d/bob.png").is_merged
+    cem.write("e", b"e")
+    cem.git("switch", "-q", "-c", "side", "HEAD")
+    add(cem.project(), [str(cem.folder / "e")])
+    cem.git("add", "e.dvc", ".gitignore")
+    cem.git("commit", "-q", "-m", "e")
+    cem.git("branch", "-q", "-u", "origin/main")
+    assert cem.sync().how == "merge"
+    assert hub.pointer("main", "d.dvc") == dir_object({**ONE, "bob.png": b"bob", "ada.png": b"ada"})[0]
+
+
+PUSH_BETWEEN = """#!/bin/sh
+unset GIT_QUARANTINE_PATH GIT_OBJECT_DIRECTORY GIT_ALTERNATE_OBJECT_DIRECTORIES
+next=$(git for-each-ref --count=1 --format='%(refname)' refs/waiting)
+test -z "$next" && exit 0
+git update-ref refs/heads/main "$next" && git update-ref -d "$next"
+"""
+
+
+def test_a_push_at_the_very_same_moment(hub, ada):
+    """The server says that it could not lock the branch, not that there are newer commits: it means the same."""
+    ada.write("d", ONE)
+    ada.publish("d")
+    start = ada.head()
+    bob = hub.clone("bob")
+    for name in ("1", "2", "3"):
+        bob.write("d", {f"{name}.new": name.encode()})
+        bob.publish(f"d/{name}.new")
+        bob.git("push", "-q", "origin", f"HEAD:refs/waiting/{name}")
+    run_git(hub.bare, "update-ref", "refs/heads/main", start)
+    hook = hub.bare / "hooks/pre-receive"
+    hook.write_text(PUSH_BETWEEN)
+    hook.chmod(0o755)
+    ada.write("d", {"ada.png": b"ada"})
+
+    assert ada.publish("d").is_merged
+
+    assert set(ada.read("d")) >= {*ONE, "ada.png"}
+    new = {f"{name}.new": name.encode() for name in ("1", "2", "3")}
+    assert hub.pointer("main", "d.dvc") == dir_object({**ONE, **new, "ada.png": b"ada"})[0]
+    assert run_git(hub.bare, "for-each-ref", "refs/waiting") == "", "each of three tries met another push"
+    assert hub.promises_without_data() == []
+
+
 # -- versions -----------------------------------------------------------------------------------------
 
 
@@ -461,6 +519,20 @@ def test_a_number_that_others_took_meanwhile(hub, ada):
     assert caught.value.code in ("wrong-version", "tag-exists")
     assert run_git(hub.bare, "rev-parse", "d@v2^{commit}") == bob.head()
     assert hub.promises_without_data() == []
+
+
+def test_a_tag_goes_out_after_its_commit(hub, ada):
+    """Others were faster, so this is another version now: nobody has seen a tag that says otherwise."""
+    ada.write("d", ONE)
+    ada.publish("d")
+    bob = hub.clone("bob")
+    bob.write("d", {"bob.png": b"bob"})
+    bob.publish("d/bob.png")
+    ada.write("d", {"ada.png": b"ada"})
+    with pytest.raises(Conflict) as caught:
+        ada.publish("d", version="v2")
+    assert caught.value.code == "wrong-version"
+    assert run_git(hub.bare, "tag") == ""
 
 
 # -- plans --------------------------------------------------------------------------------------------

@@ -8,6 +8,7 @@ changed here follows, a file that was changed here stays, and one that both side
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import NamedTuple
@@ -18,6 +19,7 @@ from labops.drivers.git import publishing as git
 from labops.drivers.git.publishing import Branch
 from labops.errors import Conflict, InvalidInput
 from labops.following import Change, Content, OnTheWay, content_of, follow, incoming, older_version, present
+from labops.installing import install_merge_driver
 from labops.merging import name_clashes
 from labops.model import OnEvent, Outcome, Plan, Report, Step, Tracked, ignore
 from labops.project import Project
@@ -113,6 +115,7 @@ class _Story:
         if tip is not None:
             self._see(tip)
             with self.project.lock():
+                install_merge_driver(self.repo, sys.executable)
                 for item in self.incoming.values():
                     self._get(item)
                 self.on_the_way.start({path: self.before[path] for path in self.incoming})

@@ -220,16 +220,22 @@ def drop_tag(repo: Git, name: str) -> None:
 
 
 def push(repo: Git, place: Branch, tags: Sequence[str] = (), *, settings: Mapping[str, str] | None = None) -> None:
-    """Publish the branch, and these tags, where `place` says; `settings` are git configuration for the hooks.
+    """Publish the branch, then these tags, where `place` says; `settings` are git configuration for the hooks.
 
+    A tag that went along with a rejected branch would stay, and name what is another version after the merge.
     Raises `Conflict` (`git-newer-remote`) when the other side has commits that are not here.
     """
     if not place.remote:
         raise NotFound("this git repository has no remote", code="no-git-remote", hint="git remote add origin URL")
     words = [word for key, value in (settings or {}).items() for word in ("-c", f"{key}={value}")]
-    refs = [f"refs/heads/{place.name}:{place.ref}", *(f"refs/tags/{name}" for name in tags)]
     new = ["-u"] if place.is_new else []
-    code, _, err = git.try_run(repo.root, *words, "push", *new, place.remote, *refs)
+    _push(repo, [*words, "push", *new, place.remote, f"refs/heads/{place.name}:{place.ref}"])
+    if tags:
+        _push(repo, [*words, "push", place.remote, *(f"refs/tags/{name}" for name in tags)])
+
+
+def _push(repo: Git, words: Sequence[str]) -> None:
+    code, _, err = git.try_run(repo.root, *words)
     if code:
         error = git.translate(repo.root, "push", err)
         if error.code == "git-failed":

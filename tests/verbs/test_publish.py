@@ -472,6 +472,8 @@ def test_a_push_at_the_very_same_moment(hub, ada):
     new = {f"{name}.new": name.encode() for name in ("1", "2", "3")}
     assert hub.pointer("main", "d.dvc") == dir_object({**ONE, **new, "ada.png": b"ada"})[0]
     assert run_git(hub.bare, "for-each-ref", "refs/waiting") == "", "each of three tries met another push"
+    first, second = run_git(hub.bare, "rev-parse", "main^1", "main^2").split()
+    assert (first, run_git(hub.bare, "rev-parse", f"{second}^")) == (bob.head(), start), "and one merge is all of it"
     assert hub.promises_without_data() == []
 
 

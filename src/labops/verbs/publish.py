@@ -132,6 +132,8 @@ class _Story:
     tags: list[str] = field(default_factory=list)
     new_tags: list[str] = field(default_factory=list)
     is_merged: bool = False
+    mine: str | None = None
+    """What was to be pushed before anything was merged."""
     covered: str = ""
 
     @functools.cached_property
@@ -321,7 +323,8 @@ class _Story:
         moved = incoming(self.project, before, tip) if tip else {}
         OnTheWay(self.project).start({path: before[path] for path in moved})
         try:
-            is_new = git.merge(self.repo, self.place) != "already"
+            self.mine = self.mine or self.repo.head()
+            is_new = git.merge(self.repo, self.place, mine=self.mine) != "already"
         except Conflict as error:
             if error.code != "merge-conflict":
                 raise

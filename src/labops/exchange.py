@@ -153,11 +153,14 @@ def _upload_trees(
         )
 
 
+_ELSEWHERE = "lab push on a machine that has it; when lab gc has removed it: lab gc -c --restore"
+
+
 def _nowhere(step: Step) -> NotFound:
     return NotFound(
         f"'{step.path}' is neither in the cache nor on the remote",
         code="object-nowhere",
-        hint="push it from the machine where it was added, or add it again",
+        hint=_ELSEWHERE,
         path=step.path,
         oid=step.oid,
     )
@@ -285,7 +288,11 @@ def _download(side: Side, batch: Batch, steps: Sequence[Step], on_event: OnEvent
     def work(step: Step) -> None:
         assert step.oid is not None
         target = batch.temporary()
-        size = side.remote.download(step.oid, target)
+        try:
+            size = side.remote.download(step.oid, target)
+        except NotFound as error:
+            error.hint = error.hint or _ELSEWHERE
+            raise
         batch.adopt(step.oid, target, size)
 
     return transfer.apply(steps, work, phase="fetching", jobs=side.jobs, on_event=on_event)

@@ -9,9 +9,11 @@ import subprocess
 import pytest
 
 from labops.errors import AccessDenied, Conflict, InvalidInput, LabError, NotFound
+from labops.model import Selection
 from labops.testing.oracle import dir_object
 from labops.testing.worlds import pointer
 from labops.verbs.add import add
+from labops.verbs.pull import pull
 from tests.hub import Clone, Hub, run_git
 
 ONE = {"1.png": b"one", "sub/2.png": b"two", "3.png": b"three"}
@@ -404,6 +406,29 @@ def test_others_were_faster_with_the_same_file(hub, ada):
     assert "lab sync" in caught.value.hint
     assert ada.git("status", "--porcelain") == ""
     assert (ada.folder / "d/1.png").read_bytes() == b"ada's"
+    assert hub.promises_without_data() == []
+
+
+def test_taking_their_file_loses_nobody_s_other_files(hub, ada):
+    """The way that the error names: a side of git's would be a whole dataset."""
+    ada.write("d", ONE)
+    ada.write("table.csv", b"1")
+    ada.publish("d", "table.csv")
+    bob = hub.clone("bob")
+    bob.write("d", {"1.png": b"bob's", "bob.png": b"bob"})
+    bob.write("table.csv", b"bob's")
+    bob.publish("d/1.png", "d/bob.png", "table.csv")
+    ada.write("d", {"1.png": b"ada's", "ada.png": b"ada"})
+    ada.write("table.csv", b"ada's")
+    with pytest.raises(Conflict) as caught:
+        ada.publish("d", "table.csv")
+    assert "lab pull NAME/FILE@origin/main" in caught.value.hint
+    theirs = Selection(tuple(str(ada.folder / name) for name in ("d/1.png@origin/main", "table.csv@origin/main")))
+    pull(ada.project(), theirs)
+    assert ada.publish("d", "table.csv").is_merged
+    both = {**ONE, "1.png": b"bob's", "bob.png": b"bob", "ada.png": b"ada"}
+    assert hub.pointer("main", "d.dvc") == dir_object(both)[0]
+    assert run_git(hub.bare, "show", "main:table.csv.dvc") == run_git(bob.folder, "show", "HEAD:table.csv.dvc")
     assert hub.promises_without_data() == []
 
 

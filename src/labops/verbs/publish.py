@@ -333,7 +333,8 @@ class _Story:
             raise Conflict(
                 f"others have published meanwhile, and both sides changed the same: {'; '.join(named)}",
                 code="publish-diverged",
-                hint="your data is on the remote and your commit is here; merge by hand with: lab sync",
+                hint="your data is on the remote and your commit is here; take theirs of each file "
+                f"(lab pull NAME/FILE@{self.place.shown}) and publish again, or merge by hand: lab sync",
             ) from error
         if not is_new:
             raise rejected

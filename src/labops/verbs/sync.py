@@ -72,15 +72,20 @@ def _refuse_unfinished(project: Project, repo: Git) -> None:
         named = name_clashes(project)
         if named:
             raise Conflict(
-                f"a merge is half done here; not yet decided: {'; '.join(named)}", code=error.code, hint=_CHOOSE
+                f"a merge is half done here; not yet decided: {'; '.join(named)}",
+                code=error.code,
+                hint=_choices(git.branch(repo)),
             ) from error
         raise
 
 
-_CHOOSE = (
-    "for each DVC file choose a side, `git checkout --ours FILE` or `git checkout --theirs FILE`, and `git add FILE`; "
-    "then git commit, then lab sync (or go back: git merge --abort)"
-)
+def _choices(place: Branch) -> str:
+    """How to go on. Git's sides are whole DVC files: the first way loses nobody's other files."""
+    theirs = place.shown if place.remote else "BRANCH"
+    return (
+        f"git merge --abort, take theirs of each file (lab pull NAME/FILE@{theirs}), and lab publish; or one side of a "
+        "dataset as a whole: git checkout --ours NAME.dvc (or --theirs), git add NAME.dvc, git commit, then lab sync"
+    )
 
 
 @dataclass
@@ -125,7 +130,7 @@ class _Story:
             if error.code == "merge-conflict":
                 named = name_clashes(self.project)
                 message = f"both sides changed the same: {'; '.join(named)}"
-                raise Conflict(message, code=error.code, hint=_CHOOSE) from error
+                raise Conflict(message, code=error.code, hint=_choices(self.place)) from error
             raise
         self.project.forget_files()
         return "up-to-date" if how == "already" else how

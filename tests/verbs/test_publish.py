@@ -9,7 +9,8 @@ import subprocess
 import pytest
 
 from labops.errors import AccessDenied, Conflict, InvalidInput, LabError, NotFound
-from labops.model import Selection
+from labops.model import Action, Selection
+from labops.survey import survey
 from labops.testing.oracle import dir_object
 from labops.testing.worlds import pointer
 from labops.verbs.add import add
@@ -569,7 +570,7 @@ def test_a_dry_run_writes_nothing(hub, ada):
     ada.write("d", ONE)
     ada.publish("d")
     ada.write("d", {"new": b"new"})
-    ada.write("e", ONE)
+    ada.write("e", {"1.png": b"another"})
     before = everything(hub.root)
     done = ada.publish("d", "e", dry_run=True)
     assert everything(hub.root) == before
@@ -577,6 +578,18 @@ def test_a_dry_run_writes_nothing(hub, ada):
     assert done.place == "origin/main"
     assert {step.path for step in done.report.plan.steps} >= {"d", "d/new", "e", "e/1.png"}
     assert done.report.outcomes == ()
+
+
+def test_a_dry_run_names_what_is_new_whatever_had_to_be_hashed(hub, ada):
+    """By name, each content once; a machine that remembers no hash says the same as one that remembers all."""
+    ada.write("d", ONE)
+    ada.publish("d")
+    ada.write("d", {"z.png": b"new", "a.png": b"new", "1.png": b"changed"})
+    for _ in range(2):
+        done = ada.publish("d", dry_run=True)
+        assert [step.path for step in done.report.plan.of(Action.STORE)] == ["d/1.png", "d/a.png"]
+        survey(ada.project(), "d")
+        shutil.rmtree(ada.folder / ".dvc/tmp/lab", ignore_errors=True)
 
 
 def test_dvc_agrees(hub, ada, dvc):

@@ -547,6 +547,9 @@ def test_a_number_that_others_took_meanwhile(hub, ada):
     assert caught.value.code in ("wrong-version", "tag-exists")
     assert run_git(hub.bare, "rev-parse", "d@v2^{commit}") == bob.head()
     assert hub.promises_without_data() == []
+    assert ada.read("d") == {**ONE, "bob.png": b"bob", "ada.png": b"ada"}
+    ada.git("push", "-q")
+    assert hub.promises_without_data() == [], "the merged listing is there, even when the merge is pushed by hand"
 
 
 def test_a_tag_goes_out_after_its_commit(hub, ada):

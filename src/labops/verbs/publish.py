@@ -288,6 +288,8 @@ class _Story:
         """Push the commits; after a merge again, while others are faster. Their data is there before them."""
         for attempt in range(_TRIES):
             self._cover()
+            if self.is_merged:
+                self._refuse_taken()
             try:
                 return self._push()
             except (Conflict, Unavailable) as error:
@@ -340,7 +342,6 @@ class _Story:
             raise rejected
         self.is_merged = True
         self.project.forget_files()
-        self._refuse_taken()
         with self.project.lock():
             self._catch_up([item.tracked for item in self._selected()])
         if moved.keys() - set(self.wanted.paths):
@@ -359,7 +360,7 @@ class _Story:
                 raise Conflict(
                     f"others have published v{asked} of '{path}' meanwhile; yours is v{mine or len(versions)} now",
                     code="wrong-version",
-                    hint="your commit is here, merged with theirs; push it with: git push",
+                    hint=f"your commit is here, merged with theirs; publish it: lab publish '{path}' -m MESSAGE",
                     path=path,
                 )
 

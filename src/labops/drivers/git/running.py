@@ -81,7 +81,7 @@ _RULES = (
     _rule(r"cannot lock ref .*\.lock': File exists", Unavailable, "git-remote-busy",
           "somebody else is pushing to the same branch right now", "do it again in a moment"),
     _rule(r"\[remote rejected\]|hook declined", AccessDenied, "git-push-refused",
-          "the git server refuses the push: {rejected}"),
+          "the git server refuses the push: {rejected}", "nothing is lost; see all it says with: git push"),
     _rule(r"does not appear to be a git repository|repository .*not found|no such remote|no configured push dest",
           NotFound, "no-git-remote", "the git remote cannot be found: {line}", "look at: git remote -v"),
     _rule(r"would be overwritten|commit your changes or stash", Conflict, "git-local-changes",

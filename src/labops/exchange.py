@@ -161,11 +161,14 @@ def _upload_trees(
         )
 
 
+_ELSEWHERE = "lab push on a machine that has it; when lab gc has removed it: lab gc -c --restore"
+
+
 def _nowhere(step: Step) -> NotFound:
     return NotFound(
         f"'{step.path}' is neither in the cache nor on the remote",
         code="object-nowhere",
-        hint="push it from the machine where it was added, or add it again",
+        hint=_ELSEWHERE,
         path=step.path,
         oid=step.oid,
     )
@@ -292,7 +295,11 @@ def _bad(cache: Cache, oids: Sequence[Oid], on_event: OnEvent) -> set[Oid]:
 def _download(side: Side, batch: Batch, steps: Sequence[Step], on_event: OnEvent) -> list[Outcome]:
     def work(step: Step) -> tuple[str, int]:
         assert step.oid is not None
-        return batch.fetch(step.oid, side.remote.download)
+        try:
+            return batch.fetch(step.oid, side.remote.download)
+        except NotFound as error:
+            error.hint = error.hint or _ELSEWHERE
+            raise
 
     def keep(step: Step, made: tuple[str, int]) -> None:
         assert step.oid is not None

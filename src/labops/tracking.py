@@ -95,7 +95,9 @@ def track(
     refuse(project, wanted, tracked)
     if dry_run:
         found = [_look(project, target, None, options, on_event) for target in wanted]
-        return Report("add", Plan(tuple(_steps(found))), warnings=tuple(_warnings(found)))
+        is_cached = options.commit and not options.to_remote
+        steps = tuple(_foreseen(project, found) if is_cached else _steps(found))
+        return Report("add", Plan(steps), warnings=tuple(_warnings(found)))
     batch = None
     if options.to_remote:
         found = _send(project, wanted, options, on_event)
@@ -292,6 +294,20 @@ def _steps(found: Sequence[_Found]) -> Iterator[Step]:
         for seen in item.surveys:
             for path, size in seen.read:
                 yield Step(Action.STORE, _join(seen.path, path), None, size)
+        yield Step(Action.TRACK, item.target.path, item.tree.oid, item.size)
+
+
+def _foreseen(project: Project, found: Sequence[_Found]) -> Iterator[Step]:
+    """What the cache lacks, each content once and by name: what a look had to hash says nothing about that."""
+    for item in found:
+        cache = project.cache(item.hash_name)
+        for seen in item.surveys:
+            entries = sorted(seen.entries())
+            lacking = cache.missing([entry.oid for entry in entries])
+            for entry in entries:
+                if entry.oid in lacking:
+                    lacking.discard(entry.oid)
+                    yield Step(Action.STORE, _join(seen.path, entry.path), None, entry.size)
         yield Step(Action.TRACK, item.target.path, item.tree.oid, item.size)
 
 

@@ -56,6 +56,10 @@ def test_what_is_wrong_is_named_with_a_hint(lab, world):
     assert "1 not right: 1 corrupt" in ran.err
     assert "hint: repair it with: lab verify --repair" in ran.err
     assert lab("verify", "-q").out == ""
+    assert (
+        "hint: repair it with: lab verify d --cache -r store --repair\n"
+        in lab("verify", "d", "--cache", "-r", "store").err
+    )
 
 
 def test_the_record(lab, world):

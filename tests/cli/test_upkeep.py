@@ -62,6 +62,25 @@ def test_gc_without_anybody_to_ask_refuses_and_says_what_would_go(lab):
     assert "hint: see what would go with: --dry" in ran.err
 
 
+@pytest.mark.usefixtures("world")
+def test_gc_says_why_nothing_goes(lab):
+    ran = lab("gc", "-w", "--grace", "14d")
+    assert "3 objects" in ran.out
+    assert "younger than the grace period" in ran.out
+    assert ran.out.endswith("Nothing to remove.\n")
+
+
+def test_what_was_collected_is_not_lost(lab, world):
+    """The pointer of an older commit is there, its data is in the trash: the hint says how it comes back."""
+    for path in (path for path in [*world.cache.rglob("*"), *world.store.rglob("*")] if path.is_file()):
+        path.unlink()
+    for path in (world.repo / "d").iterdir():
+        path.unlink()
+    ran = lab("pull", "d")
+    assert ran.code == 3
+    assert "lab gc -c --restore" in ran.err
+
+
 def test_gc_asks_a_person(lab, world, monkeypatch):
     monkeypatch.setenv("LAB_GC_GRACE", "0")
     monkeypatch.setenv("TERM", "xterm")

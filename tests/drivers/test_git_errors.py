@@ -23,6 +23,28 @@ SAID: list[tuple[str, type[LabError], str]] = [
     (REJECTED.format(why="non-fast-forward"), Conflict, "git-newer-remote"),
     (
         (
+            "remote: error: cannot lock ref 'refs/heads/main': is at 1fc154d but expected 4a2b3c4\n"
+            " ! [remote rejected] main -> main (failed to update ref)"
+        ),
+        Conflict,
+        "git-newer-remote",
+    ),
+    (
+        " ! [remote rejected] main -> main (cannot lock ref 'refs/heads/main': is at 1f but expected 4a)",
+        Conflict,
+        "git-newer-remote",
+    ),
+    (" ! [remote rejected] main -> main (incorrect old value provided)", Conflict, "git-newer-remote"),
+    (
+        (
+            "remote: error: cannot lock ref 'refs/heads/main': Unable to create '/srv/r.git/refs/heads/main.lock': "
+            "File exists.\n ! [remote rejected] main -> main (failed to update ref)"
+        ),
+        Unavailable,
+        "git-remote-busy",
+    ),
+    (
+        (
             " ! [rejected]        d@v2 -> d@v2 (already exists)\nerror: failed to push some refs\n"
             "hint: Updates were rejected because the tag already exists in the remote."
         ),
@@ -102,10 +124,10 @@ def test_translation(said: str, error: type[LabError], code: str) -> None:
     assert (type(found), found.code) == (error, code)
     assert "\n" not in found.message
     assert found.message[0].islower()
-    assert found.hint or code in ("git-push-refused", "git-denied")
+    assert found.hint or code == "git-denied"
 
 
-def test_only_the_network_is_worth_a_retry() -> None:
+def test_only_the_network_and_a_busy_branch_are_worth_a_retry() -> None:
     """A script may try again after `Unavailable`, and after nothing else."""
     retryable = {code for said, _, code in SAID if isinstance(translate("/r", "push", said.encode()), Unavailable)}
-    assert retryable == {"git-network"}
+    assert retryable == {"git-network", "git-remote-busy"}

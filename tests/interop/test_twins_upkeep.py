@@ -409,4 +409,4 @@ def test_cache_migrate_with_the_remote(box: Sandbox):
     assert (clone / "t").read_bytes() == CRLF
     box.delete("../store/files")
     box.run("cache", "migrate", "-r", "store")
-    assert objects(box.store) == {*map(md5, files.values()), md5(CRLF)}
+    assert objects(box.store) == {tree, *map(md5, files.values()), md5(CRLF)}

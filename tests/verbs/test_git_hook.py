@@ -183,6 +183,27 @@ def test_large_files_are_refused_with_what_to_type(ada):
     assert attempt(ada, "commit", "-m", "x")[0] == 0
 
 
+def test_the_files_of_a_dataset_are_refused_however_small(ada):
+    """`git add -f dog_and_cat` instead of `dog_and_cat.dvc`; the pointer, and files beside it, may be committed."""
+    commit_data(ada, "deep/dog_and_cat", ONE)
+    ada.write("deep/dog_and_catalogue", b"no part of it")
+    ada.git("add", "-f", "deep")
+    code, said = attempt(ada, "commit", "-m", "slip")
+    assert code != 0
+    assert "'deep/dog_and_cat/1.png', 'deep/dog_and_cat/sub/2.png'" in said
+    assert "git rm -r -q --cached 'deep/dog_and_cat' && git add 'deep/dog_and_cat.dvc'" in said
+    ada.git("rm", "-r", "-q", "--cached", "deep/dog_and_cat")
+    assert attempt(ada, "commit", "-m", "the rest")[0] == 0
+    assert ada.git("show", "--name-only", "--format=").splitlines() == ["deep/dog_and_catalogue"]
+
+
+def test_what_git_keeps_itself_is_no_dataset(ada):
+    ada.write("notes.dvc", b"outs:\n- md5: b026324c6904b2a9cb4b88d6d61c81d1\n  cache: false\n  path: notes\n")
+    ada.write("notes", b"1\n")
+    ada.git("add", "-A")
+    assert attempt(ada, "commit", "-m", "notes")[0] == 0
+
+
 def test_large_files_count_for_a_commit_of_some_paths_only(ada):
     """`git commit PATH` has an index of its own: what is not in it is not judged."""
     ada.write("big.bin", bytes(6 << 20))

@@ -115,7 +115,7 @@ def test_the_data_comes_before_the_commit_and_the_commit_before_the_push(tmp_pat
 
     monkeypatch.setattr(running, "popen", popen)
     ada.publish("d", version="v2")
-    assert moments == [("commit", []), ("push", [])]
+    assert moments == [("commit", []), ("push", []), ("push", [])], "the tag goes out after its commit"
 
 
 def test_killed_while_merging_with_others(tmp_path, monkeypatch):

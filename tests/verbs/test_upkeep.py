@@ -251,6 +251,22 @@ def test_a_remote_is_migrated_after_the_files_of_each_tree(old: World) -> None:
     assert old.wrong() == []
 
 
+def test_a_remote_is_migrated_after_the_dvc_files_too(old: World) -> None:
+    """The guide migrates this machine first, and the remote by a second command: nothing old names the new listing."""
+    for path in [path for path in old.cache.glob("??/*") if path.is_file()]:
+        target = old.store / path.parent.name / path.name
+        target.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy2(path, target)
+    assert migrate(Project.find(), dvc_files=True).exit_code == 0
+
+    report = migrate(Project.find(), dvc_files=True, remote="store")
+
+    tree, _ = dir_object(CRLF)
+    assert report.exit_code == 0
+    assert objects(old.store) == {tree, *map(md5, CRLF.values())}
+    assert [step.oid for step in report.plan.of(Action.UPLOAD)][-1] == tree
+
+
 # -- doctor ---------------------------------------------------------------------------------------------
 
 

@@ -267,7 +267,8 @@ def cache_migrate(session: Session, dvc_files: bool, remote: str | None, jobs: i
         report = migrate(project, dvc_files=dvc_files, remote=remote, jobs=jobs, dry_run=dry_run, on_event=on_event)
     lines = [f"Migrated {report.count(Action.STORE)} files to DVC 3.0 cache location."]
     if remote:
-        lines.append(f"Brought {report.count(Action.UPLOAD)} files to their new names in '{remote}'.")
+        number = report.count(Action.UPLOAD)
+        lines.append(f"Brought {number} file{'s' if number != 1 else ''} to their new names in '{remote}'.")
     if dvc_files and report.count(Action.TRACK) == 0 and not report.failed:
         lines.append("No DVC files in the repo to migrate to the 3.0 format.")
     lines += show.git_hint(report, project.root)

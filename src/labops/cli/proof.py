@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shlex
 import sys
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
@@ -98,7 +99,11 @@ def verify(
     if session.is_json:
         session.show_json(proof_document(proof))
     else:
-        _show(session, proof, project.root, is_repair=repair and not dry_run)
+        given = {"all": is_all, "workspace": workspace, "cache": cache, "remote": is_remote, "force": force, **chosen}
+        named = [f"--{flag.replace('_', '-')}" for flag, is_given in given.items() if is_given]
+        words = [*targets, *named, *(["-r", name] if name else []), *(["--download"] if download else []), "--repair"]
+        next_step = "" if repair and not dry_run else shlex.join(["lab", "verify", *words])
+        _show(session, proof, project.root, next_step=next_step)
     return proof.exit_code
 
 
@@ -150,7 +155,7 @@ def _finding_document(finding: Finding, mended: Mended | None) -> dict[str, obje
     return facts
 
 
-def _show(session: Session, proof: Proof, root: str, *, is_repair: bool) -> None:
+def _show(session: Session, proof: Proof, root: str, *, next_step: str) -> None:
     for warning in proof.warnings:
         session.warn(warning)
     for look in proof.looks:
@@ -165,7 +170,7 @@ def _show(session: Session, proof: Proof, root: str, *, is_repair: bool) -> None
         session.say(_finding_line(finding, fates.get(finding), root))
     if len(proof.findings) > most:
         session.say(f"… and {len(proof.findings) - most:,} more (-v names them all, --json too)")
-    _conclude(session, proof, is_repair=is_repair)
+    _conclude(session, proof, next_step=next_step)
 
 
 def _look_line(look: Look) -> str:
@@ -178,7 +183,8 @@ def _look_line(look: Look) -> str:
         what = "files" if place == "workspace" else "objects"
         parts = [f"{look.hashed:,} of {look.objects:,} {what} hashed ({human_size(look.hashed_bytes)})"]
     if look.requests:
-        parts.append(f"{look.requests:,} requests, {human_size(look.downloaded_bytes)} downloaded")
+        plural = "s" if look.requests != 1 else ""
+        parts.append(f"{look.requests:,} request{plural}, {human_size(look.downloaded_bytes)} downloaded")
     return f"{place}: {'; '.join(parts)}"
 
 
@@ -198,8 +204,8 @@ def _named(paths: tuple[str, ...], root: str) -> str:
     return ", ".join(from_here(path, root) for path in paths[:_MOST_PATHS]) + more
 
 
-def _conclude(session: Session, proof: Proof, *, is_repair: bool) -> None:
-    """The last line, and what to type next."""
+def _conclude(session: Session, proof: Proof, *, next_step: str) -> None:
+    """The last line, and what to type next: `next_step` repairs."""
     if not proof.findings and not any(look.objects for look in proof.looks):
         session.say("There is nothing to verify here.")
         return
@@ -214,16 +220,16 @@ def _conclude(session: Session, proof: Proof, *, is_repair: bool) -> None:
         counts[finding.problem.value] = counts.get(finding.problem.value, 0) + 1
     kinds = join([f"{number:,} {name}" for name, number in counts.items()])
     lines = [f"{len(proof.open):,} not right: {kinds}"]
-    lines += [f"hint: {hint}" for hint in _hints(proof, is_repair=is_repair)]
+    lines += [f"hint: {hint}" for hint in _hints(proof, next_step=next_step)]
     text = printable("\n".join(lines), sys.stderr)
     print(f"{paint('ERROR', 'red', sys.stderr)}: {text}", file=sys.stderr)
 
 
-def _hints(proof: Proof, *, is_repair: bool) -> Iterator[str]:
+def _hints(proof: Proof, *, next_step: str) -> Iterator[str]:
     kinds = {(finding.problem.value, finding.where.value) for finding in proof.open}
     damage = {kind for kind in kinds if kind[0] in ("corrupt", "missing")} - {("missing", "workspace")}
-    if damage and not is_repair:
-        yield "repair it with: lab verify --repair (and the same targets and places)"
+    if damage and next_step:
+        yield f"repair it with: {next_step}"
     yield from dict.fromkeys(mended.error.hint for mended in proof.mended if mended.error and mended.error.hint)
     if {problem for problem, _ in kinds} & {"modified", "added"}:
         yield "keep changed files with: lab add (or lab commit); throw the changes away with: lab checkout --force"

@@ -215,8 +215,10 @@ def _held(project: Project, report: Report, targets: tuple[str, ...]) -> Iterato
         path, version = row.version.path, row.version
         if now.get(path) != version.content:
             name = shlex.quote(project.shown(path))
-            here = f"'{path}' is {version.label} ({version.rev[:7]}) now"
-            yield f"{here}, and its DVC file stays; go back with: lab pull {name}"
+            short = version.rev[:7]
+            label = version.label if version.label == short else f"{version.label} ({short})"
+            what = f"'{path}'" if row.selected.is_whole else f"a part of '{path}'"
+            yield f"{what} is {label} now, and its DVC file stays; go back with: lab pull {name}"
 
 
 @click.command("checkout", cls=Command)

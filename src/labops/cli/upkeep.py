@@ -174,6 +174,8 @@ def _sums(planned: Collected, *, is_cloud: bool) -> Iterator[str]:
 def _ending(done: Collected, *, is_cloud: bool) -> Iterator[str]:
     number = done.report.count(Action.DELETE)
     if not done.report.plan.steps:
+        if any(place.young for place in done.places):
+            yield from _sums(done, is_cloud=is_cloud)
         yield "Nothing to remove."
     elif number:
         flag = " -c" if is_cloud else ""

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+import posixpath
+from collections.abc import Iterator, Sequence
 
 from labops.drivers.git import Git, publishing
 from labops.drivers.git import hooks as git
@@ -58,13 +59,14 @@ def pre_push(projects: Sequence[Project], remote: str, refs: Sequence[git.Ref], 
 
 
 def pre_commit(repo: Git, index_file: str = "") -> None:
-    """Raise for what must not get into history: large data, keys, half-merged DVC files.
+    """Raise for what must not get into history: data, keys, half-merged DVC files.
 
-    `InvalidInput`: `file-too-large-for-git`, `secret-staged`, `bad-dvc-file`. `index_file` is the index that
-    the commit is made from, where git has named one.
+    `InvalidInput`: `dataset-staged`, `file-too-large-for-git`, `secret-staged`, `bad-dvc-file`. `index_file` is the
+    index that the commit is made from, where git has named one.
     """
     staged = git.staged_files(repo, index_file)
     sizes = git.blob_sizes(repo, [change.blob for change in staged])
+    _refuse_datasets(repo, [change.path for change in staged], index_file)
     _refuse_large(repo, [(change.path, sizes.get(change.blob, 0)) for change in staged])
     small = [change for change in staged if sizes.get(change.blob, 0) <= _TEXT_LIMIT]
     suspicions = []
@@ -82,6 +84,30 @@ def pre_commit(repo: Git, index_file: str = "") -> None:
             hint="keep it out of git (of a remote: lab remote modify --local NAME OPTION VALUE); "
             "when it is none: git commit --no-verify",
         )
+
+
+def _refuse_datasets(repo: Git, paths: Sequence[str], index_file: str) -> None:
+    """No file of a dataset whose DVC file lies beside it, where nearly all do: `git add -f NAME` for `NAME.dvc`."""
+    above = {name for path in paths for name in _self_and_above(path)}
+    files = {name: blob for name, blob in git.indexed_files(repo, "*.dvc", index_file).items() if name[:-4] in above}
+    for (file, _), (_, data) in zip(files.items(), repo.read_blobs(files.values()), strict=True):
+        outs = parse_dvcfile(data.decode("utf-8", "replace"), name=file).outs
+        if not any(out.is_cached and out.path == posixpath.basename(file)[:-4] for out in outs):
+            continue
+        inside = [f"'{path}'" for path in paths if path == file[:-4] or path.startswith(f"{file[:-4]}/")]
+        raise InvalidInput(
+            f"what is staged belongs to the dataset '{file[:-4]}', and git would keep it for ever: {_some(inside)}",
+            code="dataset-staged",
+            hint=f"commit the pointer instead: git rm -r -q --cached '{file[:-4]}' && git add '{file}'; "
+            "or commit all the same: git commit --no-verify",
+            path=file[:-4],
+        )
+
+
+def _self_and_above(path: str) -> Iterator[str]:
+    while path:
+        yield path
+        path = posixpath.dirname(path)
 
 
 def _refuse_large(repo: Git, files: Sequence[tuple[str, int]]) -> None:

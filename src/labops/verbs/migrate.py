@@ -68,7 +68,8 @@ def migrate(
 
     With `dvc_files` the `.dvc` files and locks of the workspace point at the new names. With `remote` that
     remote gets them as well, by a copy it makes itself where the name is the same, else by an upload: nothing
-    is downloaded. A damaged object is a failed outcome. Can be repeated.
+    is downloaded, and it does not matter whether the DVC files were renamed now or before. A damaged object is
+    a failed outcome. Can be repeated.
     """
     done = _Migration()
     with contextlib.nullcontext() if dry_run else project.lock():
@@ -84,6 +85,7 @@ def migrate(
             _store_trees(project, batch, done, [oid for oid in oids if is_tree_oid(oid)])
         new = [(item, _new_tree(project, done, item, on_event)) for item in outdated]
         if remote is not None:
+            done.trees.update(_renamed_before(project, done, remote))
             _move_remote(project, done, remote, jobs, on_event)
         for item, tree in new:
             if tree is not None:
@@ -213,6 +215,21 @@ def _point(project: Project, done: _Migration, item: Tracked, tree: Tree) -> Non
         _mend_import(project, item.file)
         done.changed.append(item.file)
     done.outcomes.append(Outcome(step, Result.DONE))
+
+
+def _renamed_before(project: Project, done: _Migration, remote: str) -> dict[Oid, Tree]:
+    """The trees of DVC files that an earlier run renamed: no old object leads to such a listing any more."""
+    new, names, found = project.cache(), set(done.names.values()), {}
+    for item in project.tracked():
+        output = item.output
+        is_ours = output.is_cached and output.is_pushed and not item.is_repo_import and output.remote in (None, remote)
+        is_new = output.hash_name is HashName.MD5 and not output.is_cloud_versioned
+        if not (is_ours and is_new) or output.oid is None or not is_tree_oid(output.oid) or new.missing([output.oid]):
+            continue
+        tree = new.read_tree(output.oid)
+        if names.issuperset(entry.oid for entry in tree.entries):
+            found[output.oid] = tree
+    return found
 
 
 def _size(project: Project, tree: Tree) -> int | None:

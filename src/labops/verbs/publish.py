@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import functools
 import re
+import sys
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
@@ -17,15 +18,19 @@ from labops import exchange, neighbours
 from labops.drivers.git import Git
 from labops.drivers.git import publishing as git
 from labops.drivers.git.publishing import Branch
-from labops.errors import Conflict, InvalidInput, LabError, NotFound
+from labops.errors import Conflict, InvalidInput, LabError, NotFound, Unavailable
 from labops.following import OnTheWay, catch_up, content_of, incoming, present, refuse_stale
 from labops.history import Version, read_versions
+from labops.installing import install_merge_driver
 from labops.merging import name_clashes
 from labops.model import OnEvent, Outcome, Plan, Report, Result, Selected, Selection, Step, Tracked, ignore
 from labops.outgoing import cover, find_outgoing, refuse_broken
 from labops.project import Project
 from labops.promise import Promise, Wanted, resolve_wanted
 from labops.tracking import track
+
+_TRIES = 20
+"""A class that publishes at the same moment: each round one of them is the first."""
 
 
 class Published(NamedTuple):
@@ -127,6 +132,8 @@ class _Story:
     tags: list[str] = field(default_factory=list)
     new_tags: list[str] = field(default_factory=list)
     is_merged: bool = False
+    mine: str | None = None
+    """What was to be pushed before anything was merged."""
     covered: str = ""
 
     @functools.cached_property
@@ -186,6 +193,7 @@ class _Story:
     def add_and_push(self) -> None:
         """Pointers for what is here, and all of its data on the remote."""
         with self.project.lock():
+            install_merge_driver(self.repo, sys.executable)  # a clone that only ever pulled has none
             self._catch_up(self.wanted.known)
             looked_at = set(self.wanted.to_add)
             refuse_stale(
@@ -277,16 +285,19 @@ class _Story:
     # git: to everybody
 
     def push_git(self) -> None:
-        """Push the commits, once more after a merge when others were faster; their data is there before them."""
-        self._cover()
-        try:
-            self._push()
-        except Conflict as error:
-            if error.code != "git-newer-remote":
-                raise
-            self._merge(error)
+        """Push the commits; after a merge again, while others are faster. Their data is there before them."""
+        for attempt in range(_TRIES):
             self._cover()
-            self._push()
+            if self.is_merged:
+                self._refuse_taken()
+            try:
+                return self._push()
+            except (Conflict, Unavailable) as error:
+                if error.code not in ("git-newer-remote", "git-remote-busy") or attempt == _TRIES - 1:
+                    raise
+                if isinstance(error, Conflict):
+                    self._merge(error)
+        return None
 
     def _cover(self) -> None:
         """See that the remote has what every outgoing commit points at, ours and earlier ones."""
@@ -314,7 +325,8 @@ class _Story:
         moved = incoming(self.project, before, tip) if tip else {}
         OnTheWay(self.project).start({path: before[path] for path in moved})
         try:
-            self.is_merged = git.merge(self.repo, self.place) != "already"
+            self.mine = self.mine or self.repo.head()
+            is_new = git.merge(self.repo, self.place, mine=self.mine) != "already"
         except Conflict as error:
             if error.code != "merge-conflict":
                 raise
@@ -323,12 +335,13 @@ class _Story:
             raise Conflict(
                 f"others have published meanwhile, and both sides changed the same: {'; '.join(named)}",
                 code="publish-diverged",
-                hint="your data is on the remote and your commit is here; merge by hand with: lab sync",
+                hint="your data is on the remote and your commit is here; take theirs of each file "
+                f"(lab pull NAME/FILE@{self.place.shown}) and publish again, or merge by hand: lab sync",
             ) from error
-        if not self.is_merged:
+        if not is_new:
             raise rejected
+        self.is_merged = True
         self.project.forget_files()
-        self._refuse_taken()
         with self.project.lock():
             self._catch_up([item.tracked for item in self._selected()])
         if moved.keys() - set(self.wanted.paths):
@@ -347,7 +360,7 @@ class _Story:
                 raise Conflict(
                     f"others have published v{asked} of '{path}' meanwhile; yours is v{mine or len(versions)} now",
                     code="wrong-version",
-                    hint="your commit is here, merged with theirs; push it with: git push",
+                    hint=f"your commit is here, merged with theirs; publish it: lab publish '{path}' -m MESSAGE",
                     path=path,
                 )
 

@@ -8,6 +8,7 @@ changed here follows, a file that was changed here stays, and one that both side
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import NamedTuple
@@ -18,6 +19,7 @@ from labops.drivers.git import publishing as git
 from labops.drivers.git.publishing import Branch
 from labops.errors import Conflict, InvalidInput
 from labops.following import Change, Content, OnTheWay, content_of, follow, incoming, older_version, present
+from labops.installing import install_merge_driver
 from labops.merging import name_clashes
 from labops.model import OnEvent, Outcome, Plan, Report, Step, Tracked, ignore
 from labops.project import Project
@@ -70,15 +72,20 @@ def _refuse_unfinished(project: Project, repo: Git) -> None:
         named = name_clashes(project)
         if named:
             raise Conflict(
-                f"a merge is half done here; not yet decided: {'; '.join(named)}", code=error.code, hint=_CHOOSE
+                f"a merge is half done here; not yet decided: {'; '.join(named)}",
+                code=error.code,
+                hint=_choices(git.branch(repo)),
             ) from error
         raise
 
 
-_CHOOSE = (
-    "for each DVC file choose a side, `git checkout --ours FILE` or `git checkout --theirs FILE`, and `git add FILE`; "
-    "then git commit, then lab sync (or go back: git merge --abort)"
-)
+def _choices(place: Branch) -> str:
+    """How to go on. Git's sides are whole DVC files: the first way loses nobody's other files."""
+    theirs = place.shown if place.remote else "BRANCH"
+    return (
+        f"git merge --abort, take theirs of each file (lab pull NAME/FILE@{theirs}), and lab publish; or one side of a "
+        "dataset as a whole: git checkout --ours NAME.dvc (or --theirs), git add NAME.dvc, git commit, then lab sync"
+    )
 
 
 @dataclass
@@ -113,6 +120,7 @@ class _Story:
         if tip is not None:
             self._see(tip)
             with self.project.lock():
+                install_merge_driver(self.repo, sys.executable)
                 for item in self.incoming.values():
                     self._get(item)
                 self.on_the_way.start({path: self.before[path] for path in self.incoming})
@@ -122,7 +130,7 @@ class _Story:
             if error.code == "merge-conflict":
                 named = name_clashes(self.project)
                 message = f"both sides changed the same: {'; '.join(named)}"
-                raise Conflict(message, code=error.code, hint=_CHOOSE) from error
+                raise Conflict(message, code=error.code, hint=_choices(self.place)) from error
             raise
         self.project.forget_files()
         return "up-to-date" if how == "already" else how

@@ -139,6 +139,18 @@ def staged_files(repo: Git, index_file: str = "") -> list[Changed]:
     return found
 
 
+def indexed_files(repo: Git, pattern: str, index_file: str = "") -> dict[str, str]:
+    """Path → blob of the index's files named like `pattern`, anywhere; files in a half-done merge are left out."""
+    env = {"GIT_INDEX_FILE": index_file} if index_file else None
+    found = {}
+    for row in git.names(repo.root, "ls-files", "-s", "-z", "--", f":(top,glob)**/{pattern}", env=env):
+        facts, _, path = row.partition("\t")
+        _, blob, stage = facts.split(" ")
+        if stage == "0":
+            found[path] = blob
+    return found
+
+
 def blob_sizes(repo: Git, blobs: Sequence[str]) -> dict[str, int]:
     """Blob id → bytes."""
     if not blobs:

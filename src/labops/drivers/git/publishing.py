@@ -220,16 +220,22 @@ def drop_tag(repo: Git, name: str) -> None:
 
 
 def push(repo: Git, place: Branch, tags: Sequence[str] = (), *, settings: Mapping[str, str] | None = None) -> None:
-    """Publish the branch, and these tags, where `place` says; `settings` are git configuration for the hooks.
+    """Publish the branch, then these tags, where `place` says; `settings` are git configuration for the hooks.
 
+    A tag that went along with a rejected branch would stay, and name what is another version after the merge.
     Raises `Conflict` (`git-newer-remote`) when the other side has commits that are not here.
     """
     if not place.remote:
         raise NotFound("this git repository has no remote", code="no-git-remote", hint="git remote add origin URL")
     words = [word for key, value in (settings or {}).items() for word in ("-c", f"{key}={value}")]
-    refs = [f"refs/heads/{place.name}:{place.ref}", *(f"refs/tags/{name}" for name in tags)]
     new = ["-u"] if place.is_new else []
-    code, _, err = git.try_run(repo.root, *words, "push", *new, place.remote, *refs)
+    _push(repo, [*words, "push", *new, place.remote, f"refs/heads/{place.name}:{place.ref}"])
+    if tags:
+        _push(repo, [*words, "push", place.remote, *(f"refs/tags/{name}" for name in tags)])
+
+
+def _push(repo: Git, words: Sequence[str]) -> None:
+    code, _, err = git.try_run(repo.root, *words)
     if code:
         error = git.translate(repo.root, "push", err)
         if error.code == "git-failed":
@@ -247,10 +253,11 @@ def fetch(repo: Git, place: Branch) -> None:
     git.run(repo.root, "fetch", "-q", place.remote)
 
 
-def merge(repo: Git, place: Branch) -> str:
+def merge(repo: Git, place: Branch, *, mine: str | None = None) -> str:
     """Bring the branch to what was fetched: `already`, `fast-forward` or `merge`.
 
-    A merge commit has the other side as its first parent: what is published is the main line.
+    A merge commit has the other side as its first parent: what is published is the main line. `mine` is the commit
+    that HEAD merged with an earlier state of the other side, unseen by anybody: then one merge takes the place of two.
 
     Raises `Conflict`: `merge-conflict`, with the merge left half done for the person to decide, or
     `git-local-changes` before anything was touched.
@@ -267,7 +274,7 @@ def merge(repo: Git, place: Branch) -> str:
         if made == theirs:
             return "fast-forward"
         assert made is not None
-        _put_theirs_first(repo, made)
+        _put_theirs_first(repo, made, mine)
         return "merge"
     names = unmerged(repo)
     if names:
@@ -282,10 +289,12 @@ def merge(repo: Git, place: Branch) -> str:
     raise error
 
 
-def _put_theirs_first(repo: Git, made: str) -> None:
+def _put_theirs_first(repo: Git, made: str, mine: str | None) -> None:
     """Swap the parents of the merge just made: versions that others have seen keep the numbers they have."""
     message = git.run(repo.root, "log", "-1", "--format=%B", made)
     parents = git.text(repo.root, "rev-parse", f"{made}^2", f"{made}^1").split()
+    if mine and mine != parents[1] and is_ancestor(repo, f"{parents[1]}^1", parents[0]):
+        parents[1] = mine
     words = [word for parent in parents for word in ("-p", parent)]
     sign = ["-S"] if _config(repo, "commit.gpgSign") == "true" else []
     new = git.run(repo.root, "commit-tree", f"{made}^{{tree}}", *words, *sign, "-F", "-", stdin=message)

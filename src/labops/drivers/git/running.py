@@ -71,12 +71,17 @@ _RULES = (
     _rule(r"branch is currently checked out", Conflict, "git-push-to-checkout",
           "the git remote is somebody's working copy, with this very branch checked out",
           "push to a bare repository: git clone --bare FOLDER FOLDER.git"),
-    _rule(r"\[rejected\].*(fetch first|non-fast-forward|stale)|updates were rejected because the (tip|remote)",
+    # Of two pushes at the same moment the later one hears this, from the server's own lock on the branch.
+    _rule(r"\[rejected\].*(fetch first|non-fast-forward|stale)|updates were rejected because the (tip|remote)"
+          r"|cannot lock ref 'refs/heads/.*(is at \w+ but expected|reference already exists)"
+          r"|incorrect old value provided",
           Conflict, "git-newer-remote", "the remote branch has commits that are not here", "lab sync"),
     _rule(r"\[rejected\].*already exists", Conflict, "tag-exists",
           "the remote has another tag of that name: {rejected}", "git fetch --tags, then choose another version"),
+    _rule(r"cannot lock ref .*\.lock': File exists", Unavailable, "git-remote-busy",
+          "somebody else is pushing to the same branch right now", "do it again in a moment"),
     _rule(r"\[remote rejected\]|hook declined", AccessDenied, "git-push-refused",
-          "the git server refuses the push: {rejected}"),
+          "the git server refuses the push: {rejected}", "nothing is lost; see all it says with: git push"),
     _rule(r"does not appear to be a git repository|repository .*not found|no such remote|no configured push dest",
           NotFound, "no-git-remote", "the git remote cannot be found: {line}", "look at: git remote -v"),
     _rule(r"would be overwritten|commit your changes or stash", Conflict, "git-local-changes",

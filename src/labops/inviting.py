@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import time
 from collections.abc import Sequence
 from typing import NamedTuple
 
@@ -12,7 +13,7 @@ from labops.drivers.git import Git
 from labops.drivers.git import hooks as git
 from labops.errors import Conflict, InvalidInput, LabError, NotFound
 from labops.formats import invite as form
-from labops.membership import AccessKey, Member, Secret
+from labops.membership import AccessKey, Member, Provider, Secret
 from labops.office import Known, Office, day_after, today
 from labops.planning.keys import NewKey, plan_new_key
 
@@ -45,6 +46,8 @@ class Issued(NamedTuple):
     stays: tuple[str, ...]
     """Ids of older keys that work until the member has joined."""
     is_dry: bool = False
+    brings_profile: bool = False
+    """True when the store wants a key and the invite holds none: SSO, or a key by hand that was not given."""
 
 
 def issue(office: Office, member: Member, options: InviteOptions, *, dry_run: bool = False) -> Issued:
@@ -55,10 +58,8 @@ def issue(office: Office, member: Member, options: InviteOptions, *, dry_run: bo
     Cut short, it leaves at most a key that nobody knows, which the next invite removes.
     """
     _require_active(member)
-    path = os.path.realpath(options.path or f"{member.name}{form.SUFFIX}")
-    if os.path.isdir(path):
-        path = os.path.join(path, f"{member.name}{form.SUFFIX}")
-    expires = options.expires or min(filter(None, (day_after(DAYS), member.ends)))
+    path = _path(member, options.path)
+    expires = _last_day(member, options.expires or day_after(DAYS))
     known, plan = _room(office, member, options)
     gone = [key.id for key in plan.drop]
     late = [key.id for key in known.keys or () if key not in plan.drop and key not in plan.stays]
@@ -80,7 +81,8 @@ def issue(office: Office, member: Member, options: InviteOptions, *, dry_run: bo
                 _revoke(office, member, [key.id])
         raise
     _revoke(office, member, late)
-    return issued._replace(key_id=key.id if key else "")
+    brings_profile = key is None and office.lab.provider is not Provider.LOCAL
+    return issued._replace(key_id=key.id if key else "", brings_profile=brings_profile)
 
 
 def _room(office: Office, member: Member, options: InviteOptions) -> tuple[Known, NewKey]:
@@ -102,6 +104,24 @@ def _room(office: Office, member: Member, options: InviteOptions) -> tuple[Known
             member=member.name,
         )
     return known, plan
+
+
+def _path(member: Member, given: str) -> str:
+    """Where the file goes: a name that ends with a slash is a folder, also before there is one."""
+    name = f"{member.name}{form.SUFFIX}"
+    path = os.path.realpath(given or name)
+    return os.path.join(path, name) if given.endswith("/") or os.path.isdir(path) else path
+
+
+def _last_day(member: Member, asked: str) -> str:
+    """The invite's last day: the one asked for, but never after the member's own."""
+    try:
+        time.strptime(asked, "%Y-%m-%d")
+    except ValueError:
+        raise InvalidInput(f"'{asked}' is not a day", code="bad-usage", hint="--expires 2027-03-31, or 7d") from None
+    if asked < today():
+        raise InvalidInput(f"an invite until {asked} could not be used any more", code="bad-usage", hint="--expires 7d")
+    return min(asked, member.ends or asked)
 
 
 def _require_active(member: Member) -> None:

@@ -112,6 +112,10 @@ def test_a_weak_store_gets_buckets_and_a_checklist(
     again = plan(str(tmp_path))
     assert again.changes == ()
     assert again.unkept
+    notes = "\n".join(again.limits.notes)
+    assert "the store keeps no old versions" in notes
+    assert "leaves the old version" not in notes
+    assert "refused by the bucket policy" not in notes
     todo = "\n".join(again.limits.todo)
     for member in office.lab.members:
         assert f"give {member.name} a key" in todo

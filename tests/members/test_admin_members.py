@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import stat
 import tomllib
 from pathlib import Path
@@ -136,6 +137,8 @@ def test_a_lost_laptop_loses_its_key_at_once(lab: LabCommand, staffed: Staffed) 
 
     assert set(staffed.keys("ada")) == {new["key_id"]}
     assert not can_list(staffed, old)
+    assert states(lab)["ada"] == "invited"
+    assert "laptop (key gone)" in lab("admin", "members").out
 
 
 def test_suspending_and_back(lab: LabCommand, staffed: Staffed) -> None:
@@ -145,13 +148,18 @@ def test_suspending_and_back(lab: LabCommand, staffed: Staffed) -> None:
     before = Path("lab.toml").read_text()
     assert lab("admin", "suspend", "ada", "--dry-run").code == 0
     assert Path("lab.toml").read_text() == before
-    assert lab("admin", "suspend", "ada").code == 0
+    suspended = lab("admin", "suspend", "ada")
+    assert suspended.code == 0
+    assert re.search(r"^  revoke all access of user \S+\.ada$", suspended.out, re.MULTILINE)
     assert not can_list(staffed, inside)
     assert states(lab)["ada"] == "suspended"
     assert tomllib.loads(Path("lab.toml").read_text())["members"]["ada"]["suspended"]
     refused = lab("admin", "invite", "ada", "--passphrase-file", "../passphrase", "--json")
     assert (refused.code, refused.document["error"]["code"]) == (2, "member-not-active")
-    assert lab("admin", "suspend", "ada", "--undo").code == 0
+    back = lab("admin", "suspend", "ada", "--undo")
+    assert back.code == 0
+    assert re.search(r"^  grant access of user \S+\.ada$", back.out, re.MULTILINE)
+    assert "revoke" not in back.out
     assert can_list(staffed, inside)
     assert staffed.objects() == {"ada/thesis.tex": b"x"}
     assert "suspended" not in Path("lab.toml").read_text()
@@ -216,6 +224,8 @@ def test_an_invite_in_a_repository_is_kept_from_git(lab: LabCommand, on_ministac
         (("invite", "ada", "--passphrase-file", "../short"), 2, "weak-passphrase"),
         (("invite", "ada", "--passphrase-file", "../absent"), 10, "no-such-file"),
         (("invite", "ada", "--passphrase-file", "../passphrase", "--expires", "soon"), 2, "bad-duration"),
+        (("invite", "ada", "--passphrase-file", "../passphrase", "--expires", "2026-01-31"), 2, "bad-usage"),
+        (("invite", "ada", "--passphrase-file", "../passphrase", "--expires", "2126-13-01"), 2, "bad-usage"),
         (("invite", "ada", "--passphrase-file", "../passphrase", "--key-file", "../short"), 2, "bad-key-file"),
         (("rotate",), 2, "bad-usage"),
         (("rotate", "ada", "--all"), 2, "bad-usage"),
@@ -233,6 +243,20 @@ def test_what_cannot_be_makes_no_key(
 
     assert (ran.code, ran.document["error"]["code"]) == (code, name)
     assert on_ministack.keys("ada") == {}
+
+
+def test_an_invite_ends_with_its_member(lab: LabCommand, on_ministack: Staffed) -> None:
+    """Nobody can join after the last day in lab.toml, however long the invite was asked to last."""
+    on_ministack.write('ada = { role = "student", ends = 2126-03-31 }\nbob = { role = "curator" }\n')
+
+    assert invite(lab, on_ministack, "ada", "--expires", "2126-12-31")["expires"] == "2126-03-31"
+
+
+def test_a_path_with_a_slash_at_its_end_is_a_folder(lab: LabCommand, on_ministack: Staffed) -> None:
+    ran = lab("admin", "invite", "ada", "-o", "../invites/", "--passphrase-file", "../passphrase")
+
+    assert ran.code == 0, ran.err
+    assert Path("../invites/ada.labinvite").is_file()
 
 
 def test_a_member_who_is_not_applied_yet(lab: LabCommand, on_ministack: Staffed) -> None:

@@ -74,6 +74,20 @@ def test_a_trial_from_nothing_to_a_synced_home(lab: LabCommand, trial: Path) -> 
     assert not (trial / "srv/homes/ada").exists()
 
 
+def test_an_account_without_a_name_owns_its_trial(
+    lab: LabCommand, trial: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """In a container the user often has a number and no name; folders then say the number too."""
+
+    def nameless(number: int) -> str:
+        raise KeyError(number)
+
+    monkeypatch.setattr("pwd.getpwuid", nameless)
+
+    assert lab("admin", "apply", "--yes").code == 0
+    assert (trial / "srv" / "homes" / "ada").is_dir()
+
+
 def test_without_root_a_server_is_a_script(lab: LabCommand, trial: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Where the folders are not ours the commands are shown, and nothing is done."""
     monkeypatch.setattr(accounts, "owner_above", lambda _: "somebody-else")

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from hypothesis import given
 from hypothesis import strategies as st
 
-from labops.planning.lab import SUSPENDED, YES, Act, Change, Ignored, Thing, plan_lab
+from labops.planning.lab import SUSPENDED, YES, Act, Change, Ignored, Thing, count, plan_lab
 
 BUCKET, RUSSELL, ALICE = Thing("bucket", "homes"), Thing("user", "lab-x.russell"), Thing("user", "lab-x.alice")
 WANTED = {
@@ -28,6 +28,15 @@ def applied(state: Mapping[Thing, Mapping[str, str]], changes: tuple[Change, ...
         else:
             del now[change.thing][change.setting]
     return now
+
+
+def test_a_suspension_takes_access_and_its_end_gives_it() -> None:
+    """Read in the same words, an end of a suspension would look like the suspension itself."""
+    off, on = Change(Act.REVOKE, ALICE, SUSPENDED, YES), Change(Act.REVOKE, ALICE, SUSPENDED)
+
+    assert str(off) == "revoke all access of user lab-x.alice"
+    assert str(on) == "grant access of user lab-x.alice"
+    assert count([off, on]) == {"create": 0, "set": 0, "grant": 1, "revoke": 1}
 
 
 def test_from_nothing_everything_is_made_in_a_safe_order() -> None:

@@ -81,7 +81,7 @@ def test_everything_is_read() -> None:
         ('role = "student"', 'role = "boss"', 15, "expected one of admin, curator, student, guest"),
         ('role = "curator"', 'email = "a@b"', 17, "'members.alice' lacks 'role'"),
         ("2027-03-31", '"next spring"', 15, "expected a date without quotes"),
-        ("2027-03-31", "2027-02-30", 15, "not TOML"),
+        ("2027-03-31", "2027-02-30", 15, "2027-02-30 is not a day"),
         ("2027-03-31", "2027-03-31T10:00:00", 15, "expected a date without quotes"),
         ('groups = ["vision"]', "groups = [1]", 15, "expected a list of texts"),
         ('groups = ["vision"]', 'groups = "vision"', 15, "expected a list of texts"),

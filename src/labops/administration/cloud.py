@@ -8,6 +8,7 @@ from typing import Final
 
 from labops.administration.provider import Finding, Limits
 from labops.administration.scrutiny import bucket_findings, key_findings
+from labops.administration.unkept import Unkept
 from labops.administration.wanted import ATTACHED, MEMBERSHIP, POLICY, Wanted, wanted
 from labops.drivers.bucketadmin import SETTINGS, BucketAdmin
 from labops.drivers.hands import each_ready
@@ -153,12 +154,15 @@ class Cloud:
     def limits(self, lab: Lab) -> Limits:
         """What plain http, an unknown store, or the lack of conditions means."""
         notes = []
+        lost = {row.setting for row in Unkept(lab).load()}
         if lab.endpoint.startswith("http://"):
             notes.append("the endpoint is plain http: keys are safe, but everybody on the line reads the data")
         if lab.provider is Name.S3:
             notes.append("encryption and the public access block are the store's own business; ACLs to the world "
-                         "are refused by the bucket policy")  # fmt: skip
-        if not lab.is_write_conditional:
+                         + ("too" if "bucket-policy" in lost else "are refused by the bucket policy"))  # fmt: skip
+        if "versioning" in lost:
+            notes.append("the store keeps no old versions: what somebody overwrites or deletes is gone")
+        elif not lab.is_write_conditional:
             notes.append("a curator who overwrites a dataset object leaves the old version; `lab verify` finds it")
         return Limits(tuple(notes), tuple(_checklist(lab)) if self.identities is None else ())
 

@@ -76,7 +76,10 @@ def _lab(folder: str, answers: dict[str, str | None]) -> Lab:
         root = _answer(answers, "root", "The folder below which everything lies", "/srv/lab")
     administrator = _answer(answers, "administrator", "Your own name as a member", known["administrator"])
     repository = _answer(
-        answers, "repository", "Where the datasets repository is cloned from", known["repository"] or "-"
+        answers,
+        "repository",
+        "Where the datasets repository is cloned from (- for nowhere yet)",
+        known["repository"] or "-",
     )
     homes, datasets = suggested_buckets(name)
     return Lab(

@@ -19,7 +19,7 @@ from labops.errors import Conflict, InvalidInput
 
 if TYPE_CHECKING:
     from labops.inviting import InviteOptions, Issued
-    from labops.membership import AccessKey
+    from labops.membership import AccessKey, KeyInfo
     from labops.office import Office
     from labops.verbs.invite import Turned
     from labops.verbs.members import MemberRow, Removed
@@ -153,8 +153,10 @@ def _issued_lines(done: Issued) -> Iterator[str]:
         yield f"dry run: would write {done.path}, to be used until {done.expires}; nothing was done"
         return
     yield f"wrote {done.path}, to be used until {done.expires}"
+    if done.brings_profile:
+        yield f"no key is in it: {done.member} logs in with an AWS profile of their own"
     yield "send the file; tell the passphrase another way. What to type there:"
-    yield f"  lab join {done.member}.labinvite"
+    yield f"  lab join {done.member}.labinvite{' --profile PROFILE' if done.brings_profile else ''}"
 
 
 def _issued_document(done: Issued) -> dict[str, object]:
@@ -194,11 +196,18 @@ def members(session: Session, profile: str) -> int:
 
 
 def _member_cells(row: MemberRow) -> tuple[str, ...]:
-    keys = ", ".join(
-        f"{key.created[:10] or key.id}{'' if key.is_active else ' (off)'}" for key in row.keys
-    ) or "-"  # fmt: skip
-    machines = ", ".join(note.machine for note in row.machines)
+    keys = ", ".join(map(_key_words, row.keys)) or "-"
+    known = {key.id for key in row.keys}
+    machines = ", ".join(
+        f"{note.machine}{' (key gone)' if known and note.key_id not in known else ''}" for note in row.machines
+    )
     return row.member.name, row.member.role.value, row.state, row.member.ends or "-", keys, machines
+
+
+def _key_words(key: KeyInfo) -> str:
+    """When it was made, when it was last used where the store tells, and whether it is off."""
+    used = f", used {key.last_used[:10]}" if key.last_used else ""
+    return f"{key.created[:10] or key.id}{used}{'' if key.is_active else ' (off)'}"
 
 
 def _member_document(row: MemberRow) -> dict[str, object]:

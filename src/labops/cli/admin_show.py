@@ -22,9 +22,8 @@ _MARKS = {"allowed": "yes", "denied": "no", "kept": "yes*"}
 def plan(session: Session, found: LabPlan) -> None:
     """The changes of each thing together, in the order of their being made, each with its why."""
     for change in found.changes:
-        what = f"{change.setting} of {change.thing}" if change.setting else str(change.thing)
-        colour = _COLOURS[change.act]
-        session.say(f"{_SIGNS[change.act]} {change.act:<6} {what}", colour=colour)
+        verb, what = change.words
+        session.say(f"{_SIGNS[verb]} {verb:<6} {what}", colour=_COLOURS[verb])
         session.say(f"           {change.why}")
         if session.verbosity and change.setting:
             session.say(f"           now: {change.before or '(nothing)'}")

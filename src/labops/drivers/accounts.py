@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import getpass
 import grp
 import os
 import pwd
@@ -36,9 +35,7 @@ def is_root() -> bool:
 
 def me() -> tuple[str, str]:
     """The account of this process, and its group."""
-    with contextlib.suppress(KeyError):
-        return pwd.getpwuid(os.geteuid()).pw_name, grp.getgrgid(os.getegid()).gr_name
-    return getpass.getuser(), str(os.getegid())
+    return _name(os.geteuid()), _group(os.getegid())
 
 
 def group_members(name: str) -> frozenset[str] | None:

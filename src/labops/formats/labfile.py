@@ -59,6 +59,9 @@ class _Reader:
         if twice is not None:
             path, line = twice
             raise _bad(f"'{'.'.join(path)}' stands there for the second time", line)
+        day = _no_day(rows[line - 1]) if 0 < line <= len(rows) else ""
+        if day:
+            raise _bad(f"{day} is not a day", line)
         what = re.sub(r"\s*\(at .*\)$", "", words)
         raise _bad(f"this is not TOML: {what[:1].lower()}{what[1:]}", max(line, 1))
 
@@ -206,6 +209,16 @@ def _near(name: str, known: Mapping[str, object] | set[str]) -> str:
 
 def _short(text: str) -> str:
     return repr(text[:80])[1:-1]
+
+
+def _no_day(row: str) -> str:
+    """The first date of the row that no calendar has: the parser's words for it lead nowhere."""
+    for found in re.findall(r"=\s*(\d{4}-\d{2}-\d{2})", row):
+        try:
+            tomllib.loads(f"day = {found}")
+        except tomllib.TOMLDecodeError:
+            return str(found)
+    return ""
 
 
 def _bad(message: str, line: int) -> InvalidInput:

@@ -52,9 +52,15 @@ class Change(NamedTuple):
     """What the store has now; empty for nothing."""
     why: str = ""
 
+    @property
+    def words(self) -> tuple[str, str]:
+        """What is done, and to what, as a person reads it: a suspension takes, and its end gives."""
+        if self.setting == SUSPENDED:
+            return ("revoke", f"all access of {self.thing}") if self.value else ("grant", f"access of {self.thing}")
+        return self.act.value, f"{self.setting} of {self.thing}" if self.setting else str(self.thing)
+
     def __str__(self) -> str:
-        what = f"{self.setting} of {self.thing}" if self.setting else str(self.thing)
-        return f"{self.act} {what}"
+        return " ".join(self.words)
 
 
 class Ignored(NamedTuple):
@@ -144,5 +150,5 @@ def _rank(change: Change) -> tuple[int, int, int, str, str]:
 
 
 def count(changes: Sequence[Change]) -> dict[str, int]:
-    """How many changes of each act."""
-    return {act.value: sum(change.act is act for change in changes) for act in Act}
+    """How many changes of each act, as a person reads it."""
+    return {act.value: sum(change.words[0] == act for change in changes) for act in Act}

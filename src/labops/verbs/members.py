@@ -55,7 +55,7 @@ def _row(office: Office, member: Member) -> MemberRow:
         state = "not applied"
     elif not known.keys and office.has_keys:
         state = "not invited"
-    elif known.machines or any(known.ring.is_used(key) for key in known.keys or ()):
+    elif any(known.ring.is_used(key) for key in known.keys or ()) or (known.machines and not office.has_keys):
         state = "active"
     else:
         state = "invited" if office.has_keys else "not joined"

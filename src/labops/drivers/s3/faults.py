@@ -173,7 +173,12 @@ def _credentials(code: str, message: str, hint: str, where: Where) -> LabError:
 
 def _unknown_key(_: Fault, where: Where) -> LabError:
     message = f"the access key '{where.key_id}' is not known to '{where.endpoint}'"
-    return _credentials("unknown-access-key", message, "it may be deleted, or belong to another provider", where)
+    return _credentials(
+        "unknown-access-key",
+        message,
+        "it may be switched off or replaced: ask whoever gave it to you; or it belongs to another provider",
+        where,
+    )
 
 
 def _wrong_secret(_: Fault, where: Where) -> LabError:

@@ -6,7 +6,7 @@ The one way from files to a tree, for `add`, `commit`, `status` and `checkout` a
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from labops import transfer
 from labops.drivers import fs
@@ -22,8 +22,7 @@ _MANY_FILES = 256
 """From here on, looking at the 256 folders of the cache costs less than asking for each object."""
 
 
-@dataclass(frozen=True, slots=True)
-class Survey:
+class Survey(NamedTuple):
     """One output as it is in the workspace. `oid` is None when nothing is there.
 
     `read` names the files that were read to find out, relative to the output, with their bytes.

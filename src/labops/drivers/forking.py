@@ -7,6 +7,7 @@ one, for half as much processor again. Measured in docs/decisions/0022-small-fil
 from __future__ import annotations
 
 import contextlib
+import fcntl
 import os
 import pickle
 import select
@@ -21,6 +22,8 @@ MOST_RUNS: Final = 1000
 _MOST_CHILDREN: Final = 8
 _NUMBER: Final = 4
 """Bytes of a number on a pipe."""
+_SET_PIPE_SIZE: Final = 1031  # F_SETPIPE_SZ, which fcntl has on Linux alone
+_PIPE_BYTES: Final = 1 << 20
 _parent = 0
 
 
@@ -64,6 +67,8 @@ class Crew:
 
     def _start(self) -> None:
         answers, out = os.pipe()
+        with contextlib.suppress(OSError):  # so that a child need not wait until somebody reads
+            fcntl.fcntl(out, _SET_PIPE_SIZE, _PIPE_BYTES)
         parent, process = os.getpid(), os.fork()
         if process:
             os.close(out)
@@ -90,10 +95,18 @@ class Crew:
                 while frame:
                     frame = frame[pipe.write(frame) :]
 
-    def answers(self) -> Iterator[tuple[int, Any]]:
-        """(run, value) of each run as it is done; those of a child that failed or was killed are not among them."""
-        while self._children:
-            for pipe in self._ready(None):
+    def take(self) -> int | None:
+        """A run for the caller to do, which no child will do any more; None when all are taken."""
+        token = os.read(self._tokens, _NUMBER)
+        return int.from_bytes(token, "little") if token else None
+
+    def answers(self, *, is_waiting: bool = True) -> Iterator[tuple[int, Any]]:
+        """(run, value) of each run as it is done; those of a child that failed or was killed are not among them.
+
+        Until all children have ended; or, without `is_waiting`, as long as an answer is there.
+        """
+        while self._children and (ready := self._ready(None if is_waiting else 0.0)):
+            for pipe in ready:
                 size = int.from_bytes(_read(pipe, _NUMBER), "little")
                 data = _read(pipe, size)
                 if not size or len(data) < size:

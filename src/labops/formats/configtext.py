@@ -10,7 +10,8 @@ from __future__ import annotations
 import posixpath
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from types import MappingProxyType
+from typing import NamedTuple
 
 from labops.errors import InvalidInput, NotFound
 
@@ -42,15 +43,14 @@ _INTERPOLATION = r"%\([^)]*\)s"
 _EDGE = " \r\n\v\t'\""
 
 
-@dataclass(frozen=True, slots=True)
-class ConfigLevel:
+class ConfigLevel(NamedTuple):
     """One config file as it stands: section → option → value, all names lower-case.
 
     Sections are called `core`, `cache`, … and `remote.NAME`, `db.NAME`, `machine.NAME`. A value is text, or
     a tuple where the file holds a list (`a, b` without quotes).
     """
 
-    sections: Mapping[str, Mapping[str, Value]] = field(default_factory=dict)
+    sections: Mapping[str, Mapping[str, Value]] = MappingProxyType({})
 
     def get(self, section: str, option: str) -> str | None:
         """The value as text (a list joined with commas), or None."""

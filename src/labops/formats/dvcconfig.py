@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import posixpath
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from types import MappingProxyType
+from typing import NamedTuple
 
 from labops.errors import InvalidInput
 from labops.formats.configschema import split_types, validate_option, validate_sections
@@ -46,12 +47,11 @@ __all__ = [
 _DEFAULT_LINKS = ("reflink", "copy")
 
 
-@dataclass(frozen=True, slots=True)
-class Settings:
+class Settings(NamedTuple):
     """The merged configuration: what holds, whichever file says so. Paths are absolute."""
 
-    level: ConfigLevel = field(default_factory=ConfigLevel)
-    remotes: Mapping[str, RemoteSettings] = field(default_factory=dict)
+    level: ConfigLevel = ConfigLevel()
+    remotes: Mapping[str, RemoteSettings] = MappingProxyType({})
     """By lower-case name; `remote://` urls are followed, with the options of the remote they build upon."""
 
     def option(self, section: str, option: str) -> str | None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
-from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from labops.errors import InvalidInput
@@ -76,12 +75,12 @@ class _Group(NamedTuple):
     rules: tuple[Rule, ...]
 
 
-@dataclass(slots=True)
 class _Spec:
     """The rules in force in some folder, with what they said about paths so far."""
 
-    groups: tuple[_Group, ...]
-    answers: dict[tuple[str, bool], tuple[bool, Rule | None]] = field(default_factory=dict)
+    def __init__(self, groups: tuple[_Group, ...]) -> None:
+        self.groups = groups
+        self.answers: dict[tuple[str, bool], tuple[bool, Rule | None]] = {}
 
 
 class IgnoreRules:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 from typing import Any, Final, Generic
 
 from labops.drivers import forking
@@ -91,7 +90,7 @@ class Family(Generic[Item, Value]):
         """What a child could not finish is done here, and what kept it from that is raised here."""
         rest = [index for index, value in enumerate(results) if value is _UNDONE]
         if rest:
-            job = replace(self._job, items=[self._job.items[index] for index in rest])
+            job = self._job._replace(items=[self._job.items[index] for index in rest])
             for index, value in zip(rest, Pool(job).run(grace_seconds), strict=True):
                 results[index] = value
 

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from typing import Generic, TypeVar
+from typing import Generic, NamedTuple, TypeVar
 
 from labops.model import Event, OnEvent
 
@@ -12,8 +11,7 @@ Item = TypeVar("Item")
 Value = TypeVar("Value")
 
 
-@dataclass(frozen=True, slots=True)
-class Job(Generic[Item, Value]):
+class Job(NamedTuple, Generic[Item, Value]):
     """The arguments of `each`."""
 
     items: Sequence[Item]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 from array import array
+from collections.abc import Iterator
 from typing import NamedTuple
 
 from labops.drivers.fs.failures import translating
@@ -28,9 +29,6 @@ class Listing(NamedTuple):
     odd: list[tuple[str, str]]
 
 
-_U64 = (1 << 64) - 1
-
-
 def list_folder(path: str) -> Listing:
     """List one folder with a single stat a file.
 
@@ -44,12 +42,11 @@ def list_folder(path: str) -> Listing:
     odd: list[tuple[str, str]] = []
     numbers: list[int] = []
     push = numbers.extend
-    with translating(path), os.scandir(path) as entries:
+    with translating(path), _scan(path) as entries:
         for entry in entries:
-            if entry.is_dir(follow_symlinks=False):
-                folders.append(entry.name)
-            elif entry.is_file():
-                st = entry.stat()
+            is_link = entry.is_symlink()
+            if entry.is_file(follow_symlinks=is_link):
+                st = entry.stat(follow_symlinks=is_link)
                 name = entry.name
                 names.append(name)
                 mode = st.st_mode
@@ -57,8 +54,10 @@ def list_folder(path: str) -> Listing:
                 push((st.st_size, st.st_mtime_ns, st.st_ctime_ns if is_private else 0, st.st_ino))
                 if mode & 0o111:
                     executables.append(name)
-                if entry.is_symlink():
+                if is_link:
                     links.append(name)
+            elif entry.is_dir(follow_symlinks=False):
+                folders.append(entry.name)
             else:
                 odd.append((entry.name, _odd_kind(entry)))
     try:
@@ -66,6 +65,21 @@ def list_folder(path: str) -> Listing:
     except OverflowError:  # times before 1970
         stats = array("Q", [number & _U64 for number in numbers])
     return Listing(names, stats, folders, links, executables, odd)
+
+
+@contextlib.contextmanager
+def _scan(path: str) -> Iterator[Iterator[os.DirEntry[str]]]:
+    """`os.scandir` by descriptor where the system can: a `stat` then looks up one name, not the whole path."""
+    if os.scandir not in os.supports_fd:
+        with os.scandir(path) as entries:
+            yield entries
+        return
+    fd = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        with os.scandir(fd) as entries:
+            yield entries
+    finally:
+        os.close(fd)
 
 
 def _odd_kind(entry: os.DirEntry[str]) -> str:

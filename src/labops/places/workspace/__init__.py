@@ -53,7 +53,7 @@ class Workspace:
             except (FileNotFoundError, NotADirectoryError):
                 if os.path.islink(path):
                     raise odd(path, "broken link") from None
-                return Scan(path, "missing")
+                return Scan(path, "missing", {})
         if stat_bits.S_ISDIR(st.st_mode):
             return FolderScan(path, self.relative(path), self._is_ignored).scan()
         if not stat_bits.S_ISREG(st.st_mode):

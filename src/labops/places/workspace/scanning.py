@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import itertools
+import marshal
 from array import array
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 from labops.drivers import forking, fs
 from labops.errors import InvalidInput
@@ -16,13 +16,13 @@ IsIgnored = Callable[[str, bool], bool]
 """(path relative to the project root, is it a folder) → is it left out by `.dvcignore`."""
 
 _ALWAYS_LEFT_OUT = {".git", ".hg", ".dvc"}
-_SHARED_FROM = 2048
-"""Files that one process looks at in the time of two forks (5 ms)."""
+_SHARED_FROM = 256
+"""Files that one process looks at in 1 ms; sharing the rest costs 3 ms, and wins as much with 2,000."""
 _SHARED_FOLDERS = 4
+_MOST_PORTIONS = 256
 
 
-@dataclass(frozen=True, slots=True)
-class Scan:
+class Scan(NamedTuple):
     """One output as it lies in the workspace: what there is, not what is in it.
 
     `folders` maps each folder, relative to the output (`""` for itself), to its listing. A single file is a
@@ -31,7 +31,7 @@ class Scan:
 
     path: str
     kind: str
-    folders: dict[str, fs.Listing] = field(default_factory=dict)
+    folders: dict[str, fs.Listing]
     empty: tuple[str, ...] = ()
     """Folders without any file, which DVC's format cannot hold."""
     links: tuple[str, ...] = ()
@@ -107,15 +107,22 @@ class FolderScan:
         return Scan(self._path, "dir", part.folders, tuple(part.empty), tuple(part.links), tuple(part.nested))
 
     def _share_out(self, folders: Sequence[str], processes: int) -> Iterator[_Packed]:
-        """What is in `folders` and below, looked at by forked children."""
-        count = min(len(folders), processes * 4)
+        """What is in `folders` and below, looked at by forked children and by this process too."""
+        count = min(len(folders), _MOST_PORTIONS)
         portions = [folders[start::count] for start in range(count)]
         undone = set(range(count))
-        crew = forking.Crew(lambda run: self._walk(portions[run])[0].packed(), count, processes)
+        # marshal: half the time that pickling takes, and this process has no time to lose.
+        crew = forking.Crew(lambda run: marshal.dumps(self._walk(portions[run])[0].packed()), count, processes - 1)
         try:
+            while (own := crew.take()) is not None:
+                undone.remove(own)
+                yield self._walk(portions[own])[0].packed()
+                for run, packed in crew.answers(is_waiting=False):
+                    undone.remove(run)
+                    yield marshal.loads(packed)  # noqa: S302 - from our own child
             for run, packed in crew.answers():
                 undone.remove(run)
-                yield packed
+                yield marshal.loads(packed)  # noqa: S302
         finally:
             crew.end()
         for run in undone:  # what a child stumbled over is raised here

@@ -303,7 +303,7 @@ def _download(side: Side, batch: Batch, steps: Sequence[Step], on_event: OnEvent
 
     def keep(step: Step, made: tuple[str, int]) -> None:
         assert step.oid is not None
-        batch.adopt(step.oid, *made)
+        batch.enter(step.oid, *made)
 
     return transfer.apply(
         steps, work, phase="fetching", jobs=side.jobs, forks=side.remote.is_folder, keep=keep, on_event=on_event

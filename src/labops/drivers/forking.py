@@ -24,6 +24,7 @@ _NUMBER: Final = 4
 """Bytes of a number on a pipe."""
 _SET_PIPE_SIZE: Final = 1031  # F_SETPIPE_SZ, which fcntl has on Linux alone
 _PIPE_BYTES: Final = 1 << 20
+_OBSTORE: Final = "tokio-rt-worker"
 _parent = 0
 
 
@@ -31,14 +32,22 @@ def processors() -> int:
     """How many children may share work; 1 where forking is not safe.
 
     Only the thread that forks lives on in a child, and a lock that another one held would stay locked for
-    ever. So a program with threads, a notebook for one, works alone; and so does every system but Linux.
+    ever. So a program with threads, a notebook for one, works alone; and so does every system but Linux. The
+    idle threads that obstore leaves behind do no harm: they hold nothing of the interpreter's, and what they
+    share with a child, the memory allocator, is made fit for it by the C library.
     """
     if sys.platform != "linux":
         return 1
     with contextlib.suppress(OSError):
-        if len(os.listdir("/proc/self/task")) == 1:
+        names = [_name(task) for task in os.listdir("/proc/self/task") if int(task) != os.getpid()]
+        if names.count(_OBSTORE) == len(names):
             return min(_MOST_CHILDREN, len(os.sched_getaffinity(0)))
     return 1
+
+
+def _name(task: str) -> str:
+    with open(f"/proc/self/task/{task}/comm") as file:
+        return file.read().strip()
 
 
 def leave_if_orphan() -> None:

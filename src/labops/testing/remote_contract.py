@@ -104,6 +104,13 @@ class ReadContract(_Opened):
             assert remote.download(oid, str(target)) == len(data)
             assert target.read_bytes() == data
 
+    def test_download_makes_the_file_with_a_mode(self, backing: Backing, remote: Remote, tmp_path: Path) -> None:
+        for data in (b"x", os.urandom((9 << 20) + 1)):
+            oid = oid_of(data)
+            backing.put(key_of(oid), data)
+            remote.download(oid, str(tmp_path / oid), mode=0o444)
+            assert os.stat(tmp_path / oid).st_mode & 0o777 == 0o444
+
     def test_a_damaged_object_is_refused_and_leaves_no_file(
         self, backing: Backing, remote: Remote, tmp_path: Path
     ) -> None:

@@ -118,12 +118,17 @@ def sync_names(folder: str, folders: Collection[str]) -> None:
         sync(folder, list(folders))
 
 
-def protect(path: str) -> None:
-    """Give an object its mode 0444; a file that another member owns keeps the mode it has."""
+def protect(path: str) -> bool:
+    """Give an object its mode 0444; a file that another member owns keeps the mode it has.
+
+    True when it had another one.
+    """
     with translating(path):
-        if stat_bits.S_IMODE(os.stat(path).st_mode) != 0o444:
-            with contextlib.suppress(PermissionError):
-                os.chmod(path, 0o444)
+        if stat_bits.S_IMODE(os.stat(path).st_mode) == 0o444:
+            return False
+        with contextlib.suppress(PermissionError):
+            os.chmod(path, 0o444)
+        return True
 
 
 def read_cache_file(path: str) -> bytes:

@@ -257,9 +257,9 @@ def _insist(fd: int, mode: int) -> None:
 
 
 @contextlib.contextmanager
-def new_file(path: str) -> Iterator[Callable[[bytes], None]]:
+def new_file(path: str, mode: int = 0o666) -> Iterator[Callable[[bytes], None]]:
     """A function that appends to the new file `path`, which is removed again when the block fails."""
-    with translating(path), _new_file(path, 0o666) as fd:
+    with translating(path), _new_file(path, mode) as fd:
         yield lambda data: write_all(fd, data)
 
 

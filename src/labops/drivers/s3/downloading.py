@@ -24,27 +24,38 @@ _READ: Final = 1 << 20
 Judge = Watch | Filling
 
 
-def download(bucket: Bucket, key: str, target: str, watch: Callable[[], Watch], resume_path: str | None = None) -> int:
-    """Fetch `key` into the new file `target`; returns its size in bytes.
+def download(
+    bucket: Bucket,
+    key: str,
+    target: str,
+    watch: Callable[[], Watch],
+    resume_path: str | None = None,
+    *,
+    mode: int = 0o666,
+) -> int:
+    """Fetch `key` into the new file `target`, made with `mode` and the umask; returns its size in bytes.
 
     `watch` makes a fresh judge of the bytes; when it refuses them `target` is gone and its error passes
     through. A large object comes by parallel ranges; with a `resume_path` (for a partial file, and a record
     beside it) a download that was killed goes on where it stopped.
     """
     try:
-        size, is_fetched = _stream(bucket, key, target, watch(), below=RANGED if bucket.honours_ranges else None)
+        below = RANGED if bucket.honours_ranges else None
+        size, is_fetched = _stream(bucket, key, target, watch(), below=below, mode=mode)
         if is_fetched:
             return size
         if by_ranges(bucket, key, target, size, watch, resume_path):
+            if mode != 0o666:
+                os.chmod(target, mode)
             return size
-        return _stream(bucket, key, target, watch(), below=None)[0]
+        return _stream(bucket, key, target, watch(), below=None, mode=mode)[0]
     except OSError as error:
         if isinstance(error, LabError):
             raise
         raise disk_error(error, target) from error
 
 
-def _stream(bucket: Bucket, key: str, target: str, watch: Watch, *, below: int | None) -> tuple[int, bool]:
+def _stream(bucket: Bucket, key: str, target: str, watch: Watch, *, below: int | None, mode: int) -> tuple[int, bool]:
     """One streamed request. A small object is judged before the file is made, a larger one before it is left."""
     fd = -1
 
@@ -52,7 +63,7 @@ def _stream(bucket: Bucket, key: str, target: str, watch: Watch, *, below: int |
         nonlocal fd
         watch.update(data)
         if fd < 0:
-            fd = os.open(target, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o666)
+            fd = os.open(target, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, mode)
         _write_all(fd, data)
 
     try:
@@ -60,7 +71,7 @@ def _stream(bucket: Bucket, key: str, target: str, watch: Watch, *, below: int |
         if is_fetched:
             watch.finish()
             if fd < 0:
-                fd = os.open(target, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o666)
+                fd = os.open(target, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, mode)
         return size, is_fetched
     except BaseException:
         if fd >= 0:

@@ -5,8 +5,8 @@ from __future__ import annotations
 import itertools
 import os
 import threading
-from collections.abc import Callable, Iterable
-from typing import TYPE_CHECKING, NamedTuple, Self
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, NamedTuple, Protocol, Self
 
 from labops.drivers import fs
 from labops.model import Oid, is_tree_oid
@@ -16,6 +16,12 @@ if TYPE_CHECKING:
 
 _FLUSH_FILES = 20_000
 _FLUSH_BYTES = 1 << 29
+
+
+class Download(Protocol):
+    """`Remote.download`."""
+
+    def __call__(self, oid: Oid, target: str, *, mode: int) -> int: ...
 
 
 class Made(NamedTuple):
@@ -43,6 +49,7 @@ class Batch:
         self._no_reflink = "reflink" not in cache.link_types
         self._lock = threading.Lock()
         self._witness = b""
+        self._modes_change = True
 
     def __enter__(self) -> Self:
         self._witness = self._cache.witness()
@@ -128,15 +135,20 @@ class Batch:
             fs.write_new(target, data, mode=0o444)
             self._add(oid, target, len(data))
 
-    def fetch(self, oid: Oid, download: Callable[[Oid, str], int]) -> tuple[str, int]:
-        """A file that `download` fills with the verified bytes of `oid`, and their number; see `adopt`.
+    def fetch(self, oid: Oid, download: Download) -> tuple[str, int]:
+        """A finished object that `download` filled with the verified bytes of `oid`, and their number; see `enter`.
 
         Nothing is noted: a forked child may do it.
         """
         path = self.temporary()
-        size = download(oid, path)
-        fs.protect(path)
+        size = download(oid, path, mode=0o444)
+        if self._modes_change:  # only a umask or an ACL can change the mode, and it changes all or none
+            self._modes_change = fs.protect(path)
         return path, size
+
+    def enter(self, oid: Oid, path: str, size: int) -> None:
+        """Take in what `fetch` has made."""
+        self._add(oid, path, size)
 
     def adopt(self, oid: Oid, path: str, size: int) -> None:
         """Take over a file made at `temporary()`, whose content the caller has just verified to be `oid`."""

@@ -56,8 +56,8 @@ class Remote(Protocol):
         """Like `upload`, from memory."""
         ...
 
-    def download(self, oid: Oid, target: str) -> int:
-        """Fetch `oid` into the new file `target`; returns its bytes.
+    def download(self, oid: Oid, target: str, *, mode: int = 0o666) -> int:
+        """Fetch `oid` into the new file `target`, made with `mode` and the umask; returns its bytes.
 
         Bytes are hashed as they come; on a mismatch `target` is removed and `Corrupt` (`corrupt-download`)
         raised. Not durable when it returns.

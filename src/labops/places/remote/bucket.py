@@ -237,10 +237,10 @@ class BucketRemote:
         source = base_of(self._top.removesuffix("/"), other(self._hash_name)) + tail_of(oid)
         copy(self._bucket, source, self._key(oid), size)
 
-    def download(self, oid: Oid, target: str) -> int:
+    def download(self, oid: Oid, target: str, *, mode: int = 0o666) -> int:
         """Fetch into the new file `target`; raises `Corrupt` (`corrupt-download`), and leaves none, otherwise."""
         partial = self._knowledge.journal("down", oid)
-        size = download(self._bucket, self._key(oid), target, lambda: self._download_check(oid), partial)
+        size = download(self._bucket, self._key(oid), target, lambda: self._download_check(oid), partial, mode=mode)
         if not self._bucket.honours_ranges:
             self._knowledge.put("ranges", "ignored")
         return size

@@ -243,11 +243,11 @@ class FolderRemote:
             with contextlib.suppress(NotFound):  # somebody deleted it meanwhile
                 fs.protect(path)
 
-    def download(self, oid: Oid, target: str) -> int:
+    def download(self, oid: Oid, target: str, *, mode: int = 0o666) -> int:
         """Copy into the new file `target`; `Corrupt` (`corrupt-download`), and no file, when it is damaged."""
         with self._reading(oid):
             copied = fs.copy_hashing(
-                self._path(oid), target, self._rule(oid), mode=0o666, is_wanted=lambda seen: seen == oid[:32]
+                self._path(oid), target, self._rule(oid), mode=mode, is_wanted=lambda seen: seen == oid[:32]
             )
         if not copied.is_written:
             raise corrupt(oid, "corrupt-download", self._root)

@@ -53,10 +53,10 @@ class WebRemote:
             raise refused
         return found
 
-    def download(self, oid: Oid, target: str) -> int:
+    def download(self, oid: Oid, target: str, *, mode: int = 0o666) -> int:
         """Fetch into the new file `target`; `Corrupt` (`corrupt-download`), and no file, when it is damaged."""
         check = ContentCheck(oid, self._hash_name, "corrupt-download", self.url)
-        with fs.new_file(target) as write:
+        with fs.new_file(target, mode) as write:
 
             def both(data: bytes) -> None:
                 check.update(data)

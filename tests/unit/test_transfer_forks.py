@@ -171,6 +171,31 @@ transfer.each(range(100_000), work, phase="p", jobs=2, forks=True)
     assert len(list(tmp_path.iterdir())) <= 2 * 2
 
 
+def test_without_a_free_process_it_is_all_done_here(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse() -> int:
+        raise BlockingIOError(11, "Resource temporarily unavailable")
+
+    monkeypatch.setattr(os, "fork", refuse)
+    values = transfer.each(range(COUNT), lambda _: os.getpid(), phase="p", jobs=2, forks=True)
+    assert set(values) == {os.getpid()}
+
+
+def test_children_die_in_the_middle_of_a_file_with_their_parent(tmp_path: Path) -> None:
+    program = f"""
+import os, pathlib, signal, time
+from labops import transfer
+from labops.drivers import forking
+forking.processors = lambda: 2
+me = os.getpid()
+def work(n):
+    os.kill(me, signal.SIGKILL)
+    time.sleep(600)
+transfer.each(range(1000), work, phase="p", jobs=2, forks=True)
+"""
+    done = subprocess.run([sys.executable, "-c", program], check=False, stdout=subprocess.PIPE, timeout=60)
+    assert done.returncode == -signal.SIGKILL
+
+
 def test_a_program_with_threads_is_never_forked(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.undo()
     go_on = threading.Event()

@@ -210,7 +210,7 @@ def _left_lines(done: Left) -> Iterator[str]:
     if stays:
         yield f"stays here: {', '.join(stays)}"
     if one.key_id:
-        yield f"the key itself is valid until an administrator says: lab admin remove {one.member}"
+        yield f"the key works on your other machines; if this one is lost: lab admin invite {one.member} --revoke-old"
 
 
 @click.command("whoami", cls=Command)

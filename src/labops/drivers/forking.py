@@ -25,6 +25,7 @@ _NUMBER: Final = 4
 _SET_PIPE_SIZE: Final = 1031  # F_SETPIPE_SZ, which fcntl has on Linux alone
 _PIPE_BYTES: Final = 1 << 20
 _OBSTORE: Final = "tokio-rt-worker"
+_SET_DEATH_SIGNAL: Final = 1  # PR_SET_PDEATHSIG of linux/prctl.h
 _parent = 0
 
 
@@ -56,29 +57,48 @@ def leave_if_orphan() -> None:
         os._exit(1)
 
 
+def _die_with_parent() -> None:
+    """Have the kernel kill this child when its parent is gone: the locks are gone too then."""
+    import ctypes  # 3 ms that who only looks need not pay
+
+    ctypes.CDLL(None).prctl(_SET_DEATH_SIGNAL, signal.SIGKILL)
+    leave_if_orphan()
+
+
 class Crew:
     """Up to `processes` children that do runs 0 to `runs` - 1, each whenever it has nothing to do.
 
     `work` of a run gives a value that can be pickled, and changes nothing in memory that others must see. A
-    child ignores Ctrl-C: whoever made the crew gets it, and stops the crew. Call `end` in the end.
+    child ignores Ctrl-C: whoever made the crew gets it, and stops the crew. With `is_changing` it dies with its
+    parent, in the middle of a file, as the parent did. Where the system has no process left there may be fewer
+    children, or none. Call `end` in the end.
     """
 
-    def __init__(self, work: Callable[[int], object], runs: int, processes: int) -> None:
+    def __init__(
+        self, work: Callable[[int], object], runs: int, processes: int, *, is_changing: bool = False
+    ) -> None:
         assert runs <= MOST_RUNS
         self._work = work
+        self._is_changing = is_changing
         self._tokens, tokens = os.pipe()
         os.write(tokens, b"".join(run.to_bytes(_NUMBER, "little") for run in range(runs)))
         os.close(tokens)  # so that a child that finds the pipe empty knows that all is taken
         self._children: dict[int, int] = {}
         """Pipe that a child writes to → its process."""
-        for _ in range(min(processes, runs)):
-            self._start()
+        with contextlib.suppress(BlockingIOError):
+            for _ in range(min(processes, runs)):
+                self._start()
 
     def _start(self) -> None:
         answers, out = os.pipe()
         with contextlib.suppress(OSError):  # so that a child need not wait until somebody reads
             fcntl.fcntl(out, _SET_PIPE_SIZE, _PIPE_BYTES)
-        parent, process = os.getpid(), os.fork()
+        try:
+            parent, process = os.getpid(), os.fork()
+        except OSError:
+            os.close(answers)
+            os.close(out)
+            raise
         if process:
             os.close(out)
             self._children[answers] = process
@@ -90,6 +110,8 @@ class Crew:
             signal.signal(signal.SIGINT, signal.SIG_IGN)
             for name in (signal.SIGTERM, signal.SIGHUP):
                 signal.signal(name, signal.SIG_DFL)
+            if self._is_changing:
+                _die_with_parent()
             self._serve(out)
             code = 0
         finally:
@@ -137,7 +159,10 @@ class Crew:
                     self._bury(pipe)
 
     def _ready(self, seconds: float | None) -> list[int]:
-        return select.select(list(self._children), [], [], seconds)[0]
+        poll = select.poll()
+        for pipe in self._children:
+            poll.register(pipe, select.POLLIN)
+        return [pipe for pipe, _ in poll.poll(None if seconds is None else seconds * 1000)]
 
     def end(self) -> None:
         """Let go of everything; a child that still works is killed."""

@@ -51,7 +51,12 @@ def load_yaml(text: str, *, name: str, code: str) -> dict[str, object]:
     if not isinstance(value, dict):
         raise InvalidInput(f"'{name}' does not hold a mapping of keys to values", code=code, path=name)
     if not _is_bounded(value):
-        raise InvalidInput(f"'{name}' expands to too many values", code=code, path=name)
+        raise InvalidInput(
+            f"'{name}' expands to too many values",
+            code=code,
+            hint=f"do not trust where this file came from; restore a good one: git checkout -- '{name}'",
+            path=name,
+        )
     return value
 
 

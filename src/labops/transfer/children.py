@@ -29,7 +29,7 @@ class Family(Generic[Item, Value]):
     def __init__(self, job: Job[Item, Value], count: int) -> None:
         self._job = job
         self._starts = _cut([job.size_of(item) for item in job.items], count)
-        self._crew = forking.Crew(self._do, len(self._starts) - 1, count)
+        self._crew = forking.Crew(self._do, len(self._starts) - 1, count, is_changing=True)
 
     def _run(self, run: int) -> slice:
         return slice(self._starts[run], self._starts[run + 1])

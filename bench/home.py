@@ -189,6 +189,7 @@ def _home_big(stage: Stage, direction: str) -> Scenario:
     shared = homes.bucket()
     if direction == "down":
         stage.call(list(homes.up("s5cmd", data, shared)), stage.root)
+    filled: list[str] = []
 
     def move(tool: str) -> Prepare:
         def prepare() -> Command:
@@ -197,7 +198,10 @@ def _home_big(stage: Stage, direction: str) -> Scenario:
                 folder.mkdir()
                 homes.link(tool, folder, shared)
                 return Command(homes.down(tool, folder, shared), folder)
+            for bucket in filled:  # the server keeps everything in memory
+                stage.call([*homes.s5cmd, "rm", f"s3://{bucket}/*"], stage.root)
             folder, bucket = homes.copy_of(tool, data), homes.bucket()
+            filled[:] = [bucket]
             homes.link(tool, folder, bucket)
             return Command(homes.up(tool, folder, bucket), folder)
 

@@ -125,8 +125,8 @@ def _upload(exchange: Exchange, side: Side, steps: Sequence[Step], on_event: OnE
         assert step.oid is not None
         side.remote.upload(step.oid, side.cache.path(step.oid), step.size or 0)
 
-    is_folder = side.remote.is_folder
-    outcomes = transfer.apply(steps, work, phase="pushing", jobs=side.jobs, forks=is_folder, on_event=on_event)
+    forks = side.remote.forks
+    outcomes = transfer.apply(steps, work, phase="pushing", jobs=side.jobs, forks=forks, on_event=on_event)
     done = {outcome.step.oid for outcome in outcomes if outcome.step.oid and outcome.result is not Result.FAILED}
     side.remote.finish(done)
     exchange.outcomes += [_quarantined(side.cache, outcome) for outcome in outcomes]
@@ -306,7 +306,7 @@ def _download(side: Side, batch: Batch, steps: Sequence[Step], on_event: OnEvent
         batch.enter(step.oid, *made)
 
     return transfer.apply(
-        steps, work, phase="fetching", jobs=side.jobs, forks=side.remote.is_folder, keep=keep, on_event=on_event
+        steps, work, phase="fetching", jobs=side.jobs, forks=side.remote.forks, keep=keep, on_event=on_event
     )
 
 
@@ -360,7 +360,7 @@ def send(
         place.upload(step.oid, files[step.oid], step.size or 0)
 
     jobs = jobs_for(project, settings.name, jobs)
-    for outcome in transfer.apply(steps, work, phase="pushing", jobs=jobs, forks=place.is_folder, on_event=on_event):
+    for outcome in transfer.apply(steps, work, phase="pushing", jobs=jobs, forks=place.forks, on_event=on_event):
         if outcome.error is not None:
             raise outcome.error
     place.finish({step.oid for step in steps if step.oid})

@@ -303,10 +303,12 @@ def _make(
         return workspace.place(made, _location(project, placement, step))
 
     workspace.open_bench()
-    values = transfer.each(steps, work, phase="checking out", forks=True, on_event=on_event)
-    for step, value in zip(steps, values, strict=True):
-        if not isinstance(value, LabError) and step.oid:
-            rows[RelPath(step.path)] = (pack_fingerprint(*value), step.oid)
+
+    def keep(step: Step, made: fs.Fingerprint) -> None:
+        assert step.oid is not None
+        rows[RelPath(step.path)] = (pack_fingerprint(*made), step.oid)
+
+    values = transfer.each(steps, work, phase="checking out", forks="files", keep=keep, on_event=on_event)
     return [transfer.outcome_of(placement.shown(step), value) for step, value in zip(steps, values, strict=True)]
 
 

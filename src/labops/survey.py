@@ -5,6 +5,7 @@ The one way from files to a tree, for `add`, `commit`, `status` and `checkout` a
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Sequence
 from typing import NamedTuple
 
@@ -153,6 +154,7 @@ def _read(
 ) -> tuple[tuple[str, int], ...]:
     """Hash (and store) the files and put what they hold into `recall`; (path, bytes) of each."""
     scan = recall.scan
+    lock = threading.Lock()
 
     def work(place: tuple[str, int]) -> Made:
         folder, index = place
@@ -162,19 +164,20 @@ def _read(
             return Made(fs.hash_file(source, hash_name))
         return batch.make(source, is_known=(folder, name) in recall.known_names)
 
-    def keep(_: tuple[str, int], made: Made) -> None:
+    def keep(place: tuple[str, int], made: Made) -> None:
         if batch is not None:
             batch.keep(made)
+        with lock:
+            recall.learn(*place, made.hashed)
 
     def size_of(place: tuple[str, int]) -> int:
         return scan.folders[place[0]].stats[4 * place[1]]
 
     phase = "hashing" if batch is None else "adding"
-    results = transfer.each(to_read, work, phase=phase, forks=True, keep=keep, size_of=size_of, on_event=on_event)
-    for (folder, index), result in zip(to_read, results, strict=True):
+    results = transfer.each(to_read, work, phase=phase, forks="files", keep=keep, size_of=size_of, on_event=on_event)
+    for result in results:
         if isinstance(result, LabError):
             raise result
-        recall.learn(folder, index, result.hashed)
     if scan.kind == "file":
         return tuple(("", size_of(place)) for place in to_read)
     return tuple((_joined(place[0], scan.folders[place[0]].names[place[1]]), size_of(place)) for place in to_read)

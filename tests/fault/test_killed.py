@@ -276,6 +276,34 @@ def test_ctrl_c_while_pushing_ends_with_130(box: Sandbox):
         }  # fmt: skip
 
 
+def test_many_objects_travel_once_each_and_survive_a_kill(box: Sandbox, tmp_path: Path):
+    """So many that forked children carry them."""
+    with toy_s3() as toy:
+        s3_box(box, toy.remote_options())
+        files = {f"{n % 3}/{n}": b"%d" % n * 50 for n in range(400)}
+        oids = {md5(data) for data in files.values()}
+        box.files("d", files)
+        box.run("add", "d")
+        box.run("push")
+        puts = [key for method, key in toy.log if method == "PUT"]
+        assert sorted(puts) == sorted({*puts})
+        assert {key.removeprefix("/bkt/pre/files/md5/").replace("/", "") for key in puts} == oids | {
+            dir_object(files)[0]
+        }  # fmt: skip
+        for moment in (0.15, 0.3, 0.5):
+            box.delete("d", ".dvc/cache")
+            strike(box, moment, signal.SIGKILL, "pull")
+            assert check_store(box.repo / ".dvc/cache") == []
+            box.run("pull")
+            assert contents(box.repo / "d") == files
+        box.delete("d", ".dvc/cache")
+        toy.log.clear()
+        box.run("pull")
+        asked = [key for key in toy.gets() if "/files/md5/" in key]
+        assert sorted(asked) == sorted({*asked})
+        assert len(asked) == len(oids) + 1
+
+
 def test_an_interrupted_pull_goes_on_where_it_stopped(box: Sandbox):
     """Objects that arrived before the failure are not asked for again (counted at the server)."""
     with toy_s3() as toy:

@@ -105,7 +105,7 @@ def test_a_scan_that_is_shared_out_sees_the_same(
     many_folders: Path, workspace: Workspace, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def scan(processes: int) -> Scan:
-        monkeypatch.setattr(forking, "processors", lambda: processes)
+        monkeypatch.setattr(forking, "processors", lambda **_: processes)
         return workspace.scan(str(many_folders))
 
     alone, shared = scan(1), scan(2)
@@ -122,7 +122,7 @@ def test_a_scan_that_is_shared_out_sees_the_same(
 def test_what_a_child_may_not_read_is_refused_here(
     many_folders: Path, workspace: Workspace, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(forking, "processors", lambda: 2)
+    monkeypatch.setattr(forking, "processors", lambda **_: 2)
     broken(many_folders / "2/29/broken")
     with pytest.raises(InvalidInput) as caught:
         workspace.scan(str(many_folders))

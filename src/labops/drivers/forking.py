@@ -29,19 +29,20 @@ _SET_DEATH_SIGNAL: Final = 1  # PR_SET_PDEATHSIG of linux/prctl.h
 _parent = 0
 
 
-def processors() -> int:
+def processors(*, beside_obstore: bool = True) -> int:
     """How many children may share work; 1 where forking is not safe.
 
     Only the thread that forks lives on in a child, and a lock that another one held would stay locked for
     ever. So a program with threads, a notebook for one, works alone; and so does every system but Linux. The
     idle threads that obstore leaves behind do no harm: they hold nothing of the interpreter's, and what they
-    share with a child, the memory allocator, is made fit for it by the C library.
+    share with a child, the memory allocator, is made fit for it by the C library. But a child cannot use obstore
+    then (not `beside_obstore`): its threads do not live on.
     """
     if sys.platform != "linux":
         return 1
     with contextlib.suppress(OSError):
         names = [_name(task) for task in os.listdir("/proc/self/task") if int(task) != os.getpid()]
-        if names.count(_OBSTORE) == len(names):
+        if names.count(_OBSTORE) * beside_obstore == len(names):
             return min(_MOST_CHILDREN, len(os.sched_getaffinity(0)))
     return 1
 
@@ -74,9 +75,7 @@ class Crew:
     children, or none. Call `end` in the end.
     """
 
-    def __init__(
-        self, work: Callable[[int], object], runs: int, processes: int, *, is_changing: bool = False
-    ) -> None:
+    def __init__(self, work: Callable[[int], object], runs: int, processes: int, *, is_changing: bool = False) -> None:
         assert runs <= MOST_RUNS
         self._work = work
         self._is_changing = is_changing

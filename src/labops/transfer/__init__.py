@@ -16,6 +16,7 @@ from typing import Final
 from labops.errors import LabError
 from labops.model import Event, OnEvent, Outcome, Result, Step, ignore
 from labops.transfer import children
+from labops.transfer.children import Forks
 from labops.transfer.job import Item, Job, Value
 from labops.transfer.threads import GIVE_UP, Pool
 
@@ -36,8 +37,8 @@ def each(
     *,
     phase: str,
     jobs: int = DISK_JOBS,
-    forks: bool = False,
-    keep: Callable[[Item, Value], object] = lambda *_: None,
+    forks: Forks | None = None,
+    keep: Callable[[Item, Value], object] | None = None,
     size_of: Callable[[Item], int] = lambda _: 0,
     on_event: OnEvent = ignore,
 ) -> list[Value | LabError]:
@@ -50,12 +51,13 @@ def each(
 
     With `forks` many items may be shared out to children of this process: `work` then changes files and
     nothing in memory, and what it returns can be pickled. `keep` gets each item's value in this process, in
-    any order; what it raises counts like what `work` raises.
+    any order and from any thread, and None stands in its place in the list; what it raises counts like what
+    `work` raises.
     """
     if not items:
         return []
     job = Job(items, work, keep, phase, jobs, size_of, on_event)
-    count = children.processes(len(items), jobs) if forks else 1
+    count = children.processes(len(items), jobs, forks)
     # Before anybody hears of it: who draws progress does so in a thread, and then nobody may be forked.
     hands = children.Family(job, count) if count > 1 else Pool(job)
     try:
@@ -70,8 +72,8 @@ def apply(
     *,
     phase: str,
     jobs: int = DISK_JOBS,
-    forks: bool = False,
-    keep: Callable[[Step, Value], object] = lambda *_: None,
+    forks: Forks | None = None,
+    keep: Callable[[Step, Value], object] | None = None,
     on_event: OnEvent = ignore,
 ) -> list[Outcome]:
     """One outcome a step, in order; `work` returns a `Result` where it was another than done. See `each`."""

@@ -1,12 +1,13 @@
-"""Hands that do not share the interpreter: forked children, for many small files on a disk."""
+"""Hands that do not share the interpreter: forked children, for many small files and objects."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, Final, Generic
+from typing import Any, Final, Generic, Literal
 
 from labops.drivers import forking
-from labops.errors import AccessDenied, LabError, NoSpace
+from labops.errors import AccessDenied, LabError, NoSpace, Unavailable
+from labops.model import ignore
 from labops.transfer.job import Item, Job, Value
 from labops.transfer.threads import Pool
 
@@ -17,10 +18,15 @@ _RUN_BYTES = 4 << 20
 _RUN_ITEMS = 64
 _UNDONE: Final = object()
 
+Forks = Literal["files", "requests"]
+"""What a child does: it works on files alone, or it asks a remote too."""
 
-def processes(items: int, jobs: int) -> int:
+
+def processes(items: int, jobs: int, forks: Forks | None) -> int:
     """How many children should do so many items; 1 when threads do it better, or nobody may be forked."""
-    return min(jobs, forking.processors()) if items >= FROM_ITEMS else 1
+    if forks is None or items < FROM_ITEMS:
+        return 1
+    return min(jobs, forking.processors(beside_obstore=forks == "files"))
 
 
 class Family(Generic[Item, Value]):
@@ -28,14 +34,17 @@ class Family(Generic[Item, Value]):
 
     def __init__(self, job: Job[Item, Value], count: int) -> None:
         self._job = job
-        self._starts = _cut([job.size_of(item) for item in job.items], count)
+        self._threads = job.jobs // count
+        self._starts = _cut([job.size_of(item) for item in job.items], count, _RUN_ITEMS * -(-self._threads // 8))
         self._crew = forking.Crew(self._do, len(self._starts) - 1, count, is_changing=True)
 
     def _run(self, run: int) -> slice:
         return slice(self._starts[run], self._starts[run + 1])
 
     def _do(self, run: int) -> tuple[list[Value | LabError], LabError | None]:
-        """In a child: what came of the items of a run, up to the one that must stop everything."""
+        """In a child: what came of the items of a run, and what must stop everything."""
+        if self._threads > 1:
+            return self._do_waiting(run)
         values: list[Value | LabError] = []
         for item in self._job.items[self._run(run)]:
             forking.leave_if_orphan()
@@ -46,6 +55,14 @@ class Family(Generic[Item, Value]):
             except LabError as error:
                 values.append(error)
         return values, None
+
+    def _do_waiting(self, run: int) -> tuple[list[Value | LabError], LabError | None]:
+        """The same by threads, of which each child has its share: requests mostly wait."""
+        job = self._job._replace(items=self._job.items[self._run(run)], keep=None, jobs=self._threads, on_event=ignore)
+        try:
+            return Pool(job).run(0), None
+        except (AccessDenied, NoSpace, Unavailable) as error:
+            return [], error
 
     def run(self, grace_seconds: float) -> list[Value | LabError]:
         """The results, in the order of the items; after Ctrl-C what is under way gets that much time."""
@@ -75,11 +92,11 @@ class Family(Generic[Item, Value]):
     def _take(self, run: int, values: Sequence[Value | LabError], results: list[Any]) -> None:
         items = self._job.items[self._run(run)]
         for index, (item, value) in enumerate(zip(items, values, strict=False), self._starts[run]):
-            results[index] = value
             if isinstance(value, LabError):
+                results[index] = value
                 continue
             try:
-                self._job.keep(item, value)
+                results[index] = self._job.kept(item, value)
             except (AccessDenied, NoSpace):
                 raise
             except LabError as error:
@@ -95,11 +112,11 @@ class Family(Generic[Item, Value]):
                 results[index] = value
 
 
-def _cut(sizes: Sequence[int], count: int) -> list[int]:
+def _cut(sizes: Sequence[int], count: int, length_of_run: int = _RUN_ITEMS) -> list[int]:
     """Where each run starts, and the end: short runs, so that nobody waits long for the last one."""
     most = forking.MOST_RUNS // 2 - 1
-    longest = max(-(-len(sizes) // most), min(_RUN_ITEMS, len(sizes) // (count * 4)), 1)
-    largest = max(-(-sum(sizes) // most), _RUN_BYTES)
+    longest = max(-(-len(sizes) // most), min(length_of_run, len(sizes) // (count * 4)), 1)
+    largest = max(-(-sum(sizes) // most), _RUN_BYTES * length_of_run // _RUN_ITEMS)
     starts, length, size = [0], 0, 0
     for index, bytes_of in enumerate(sizes):
         if length == longest or size >= largest:

@@ -16,11 +16,18 @@ class Job(NamedTuple, Generic[Item, Value]):
 
     items: Sequence[Item]
     work: Callable[[Item], Value]
-    keep: Callable[[Item, Value], object]
+    keep: Callable[[Item, Value], object] | None
     phase: str
     jobs: int
     size_of: Callable[[Item], int]
     on_event: OnEvent
+
+    def kept(self, item: Item, value: Value) -> Value:
+        """What stands for `value` in the list of results."""
+        if self.keep is None:
+            return value
+        self.keep(item, value)
+        return None  # type: ignore[return-value]  # the caller has taken it: a million need not lie about twice
 
     def begin(self) -> None:
         """Work on all items starts now."""

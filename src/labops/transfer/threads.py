@@ -102,8 +102,7 @@ class Pool(Generic[Item, Value]):
 
     def _do(self, item: Item) -> Value | LabError:
         try:
-            value = self._job.work(item)
-            self._job.keep(item, value)
+            value = self._job.kept(item, self._job.work(item))
         except (AccessDenied, NoSpace):
             raise
         except Unavailable as error:

@@ -71,7 +71,8 @@ class Bucket:
         """Turned off for good once the store was seen to answer a range with something else."""
         self._prefix = prefix
         self._on_region = on_region
-        self._clients: tuple[Wire, ObjectStore] | None = None
+        self._wire: Wire | None = None
+        self._store: ObjectStore | None = None
         self._is_proven = False
         self._lock = threading.Lock()
         self._movers: Hands | None = None
@@ -82,22 +83,34 @@ class Bucket:
     @property
     def wire(self) -> Wire:
         """Requests of our own."""
-        return (self._clients or self._connect())[0]
+        return self._wire or self._connect()
 
     @property
     def store(self) -> ObjectStore:
-        """obstore's own client of the bucket, for the modules of this room."""
-        return (self._clients or self._connect())[1]
+        """obstore's own client of the bucket, for the modules of this room.
 
-    def _connect(self) -> tuple[Wire, ObjectStore]:
+        Made when it is first needed: beside its threads no child can be forked that needs them too.
+        """
+        if self._store is None:
+            self._connect()
+            return self._open()
+        return self._store
+
+    def _open(self) -> ObjectStore:
         with self._lock:
-            if self._clients is None:
+            if self._store is None:
+                self._store = open_store(self.settings)
+            return self._store
+
+    def _connect(self) -> Wire:
+        with self._lock:
+            if self._wire is None:
                 if not self.settings.is_region_sure:
                     region = find_region(self.settings) or self.settings.region
                     self.settings = in_region(self.settings, region)
                     self._on_region(region)
-                self._clients = Wire(self.settings, self._prefix, self.pace), open_store(self.settings)
-            return self._clients
+                self._wire = Wire(self.settings, self._prefix, self.pace)
+            return self._wire
 
     @property
     def movers(self) -> Hands:
@@ -109,8 +122,8 @@ class Bucket:
 
     def close(self) -> None:
         """Close idle connections and end idle threads."""
-        if self._clients is not None:
-            self._clients[0].close()
+        if self._wire is not None:
+            self._wire.close()
         with self._lock:
             movers, self._movers = self._movers, None
         if movers is not None:
@@ -177,10 +190,10 @@ class Bucket:
 
     def get(self, key: str) -> bytes:
         """The whole object `key`, for small ones."""
+        if self.is_s3:
+            return oddkeys.whole(self.wire, key)
         import obstore
 
-        if self.is_odd(key):
-            return oddkeys.whole(self.wire, key)
         with self.translated("s3:GetObject"):
             return bytes(obstore.get(self.store, key).bytes())
 

@@ -90,6 +90,7 @@ class Wire:
         self._prefix = prefix
         self._url = urlsplit(settings.endpoint)
         self._pool: list[http.client.HTTPConnection] = []
+        self._process = os.getpid()
         self._lock = threading.Lock()
         self._tls = _tls(settings) if self._url.scheme == "https" else None
         self._finalizer = weakref.finalize(self, _close_all, self._pool)
@@ -229,6 +230,8 @@ class Wire:
 
     def _take(self) -> tuple[http.client.HTTPConnection, bool]:
         with self._lock:
+            if self._process != os.getpid():  # a forked child: these connections are its parent's
+                self._pool, self._process = [], os.getpid()
             if self._pool:
                 return self._pool.pop(), True
         return self._connect(), False

@@ -7,7 +7,7 @@ libraries behind each kind of remote are loaded when one is opened.
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping
-from typing import Protocol
+from typing import Literal, Protocol
 
 from labops.errors import InvalidInput, Unsupported
 from labops.model import HashName, Oid, OnEvent, RemoteSettings, ignore
@@ -28,8 +28,8 @@ class Remote(Protocol):
     @property
     def is_read_only(self) -> bool: ...
     @property
-    def is_folder(self) -> bool:
-        """True where objects are files: forked children may upload and download them."""
+    def forks(self) -> Literal["files", "requests"] | None:
+        """How forked children may upload and download: files alone, by requests, or not at all."""
         ...
 
     @property
@@ -136,7 +136,7 @@ class Remote(Protocol):
     def finish(self, forked: Collection[Oid] = ()) -> None:
         """Wait until everything uploaded so far is safe: call it before the tree objects, and at the end.
 
-        `forked` names what children of this process may have uploaded (see `is_folder`).
+        `forked` names what children of this process may have uploaded (see `forks`).
         """
         ...
 

@@ -27,7 +27,7 @@ class BucketRemote:
     """Objects of one layout in a bucket. Safe to use from many threads."""
 
     is_read_only = False
-    is_folder = False
+    forks: Final = "requests"
 
     def __init__(
         self, name: str, url: str, bucket: Bucket, prefix: str, hash_name: HashName, knowledge: Knowledge

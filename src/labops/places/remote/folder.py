@@ -7,6 +7,7 @@ import itertools
 import os
 import threading
 from collections.abc import Collection, Iterator, Mapping
+from typing import Final
 
 from labops.drivers import fs
 from labops.errors import NotFound
@@ -28,7 +29,7 @@ class FolderRemote:
     """
 
     is_read_only = False
-    is_folder = True
+    forks: Final = "files"
     requests = 0
 
     def __init__(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Collection, Iterator, Mapping
+from typing import Final
 
 from labops.drivers import fs
 from labops.drivers.http import Site
@@ -18,7 +19,7 @@ class WebRemote:
     """Objects of one layout behind http(s), read-only. Safe to use from many threads."""
 
     is_read_only = True
-    is_folder = False
+    forks: Final = None
 
     def __init__(self, name: str, url: str, site: Site, hash_name: HashName) -> None:
         self.name, self.url = name, url

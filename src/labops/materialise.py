@@ -241,8 +241,8 @@ def _apply(project: Project, done: Materialised, placement: Placement, on_event:
     output = placement.selected.tracked.output
     cache = project.cache(output.hash_name)
     steps = placement.plan.steps
-    makers = {step.oid for step in steps if step.oid and step.action in (Action.CREATE, Action.REPLACE)}
-    bad = verify_doubtful(cache, makers, on_event)
+    making = (Action.CREATE, Action.REPLACE)
+    bad = verify_doubtful(cache, {step.oid for step in steps if step.oid and step.action in making}, on_event)
     rows: Rows = {}
     first = len(done.outcomes)
     for is_deletion, run in itertools.groupby(steps, key=lambda step: step.action is Action.DELETE):
@@ -255,12 +255,16 @@ def _apply(project: Project, done: Materialised, placement: Placement, on_event:
             if error is None:
                 able.append(step)
             else:
-                done.outcomes.append(Outcome(placement.shown(step), Result.FAILED, error))
+                done.outcomes.append(Outcome(step, Result.FAILED, error))
         done.outcomes += _make(project, cache, placement, able, rows, on_event)
     if placement.is_dir and not placement.want and not placement.plan.of(Action.MISSING):
         project.workspace.make_folder(project.absolute(placement.name))
     is_done = not any(outcome.error for outcome in done.outcomes[first:])
     _remember(project, placement, rows, is_done=is_done)
+    # Names for people come last: with a million files they need not lie beside what is remembered.
+    for index in range(first, len(done.outcomes)):
+        outcome = done.outcomes[index]
+        done.outcomes[index] = outcome._replace(step=placement.shown(outcome.step))
 
 
 def _missing(placement: Placement, step: Step) -> NotFound:
@@ -279,6 +283,7 @@ def verify_doubtful(cache: Cache, oids: Iterable[Oid], on_event: OnEvent) -> dic
     doubtful = cache.unverified(oids)
     results = transfer.each(doubtful, cache.verify, phase="verifying", on_event=on_event)
     cache.save()
+    cache.let_go()
     return {oid: result for oid, result in zip(doubtful, results, strict=True) if isinstance(result, LabError)}
 
 
@@ -309,7 +314,7 @@ def _make(
         rows[RelPath(step.path)] = (pack_fingerprint(*made), step.oid)
 
     values = transfer.each(steps, work, phase="checking out", forks="files", keep=keep, on_event=on_event)
-    return [transfer.outcome_of(placement.shown(step), value) for step, value in zip(steps, values, strict=True)]
+    return [transfer.outcome_of(step, value) for step, value in zip(steps, values, strict=True)]
 
 
 def _delete(project: Project, placement: Placement, steps: Sequence[Step]) -> list[Outcome]:
@@ -320,7 +325,7 @@ def _delete(project: Project, placement: Placement, steps: Sequence[Step]) -> li
         if step.path:
             emptied.add(path.rpartition("/")[0])
     project.workspace.prune(emptied, top=project.absolute(placement.name), is_top_kept=placement.is_dir)
-    return [Outcome(placement.shown(step), Result.DONE) for step in steps]
+    return [Outcome(step, Result.DONE) for step in steps]
 
 
 def _location(project: Project, placement: Placement, step: Step) -> str:
@@ -336,7 +341,8 @@ def _remember(project: Project, placement: Placement, rows: Rows, *, is_done: bo
     output = placement.selected.tracked.output
     clock_ns = project.state.clock_ns()
     scan = project.workspace.scan(project.absolute(placement.name))
-    recall = Recall.of_rows(scan, placement.survey.recall.rows() | rows)
+    before = placement.survey.recall.rows()
+    recall = Recall.of_rows(scan, before | rows if before else rows)
     is_whole = is_done and not recall.unknown and placement.selected.is_whole
     tree_oid = output.oid if is_whole and output.oid and len(placement.want) == scan.nfiles else ""
     project.state.save(placement.name, output.hash_name, recall.table(tree_oid, clock_ns))

@@ -184,18 +184,19 @@ class Source:
         """
         rows: dict[str, SourceFile] = {}
         for item in self._outputs_at(found):
-            for entry in self._entries(item, found, lost):
-                path = posixpath.join(item.path, entry.path) if entry.path else item.path
-                size = entry.size if item.output.oid is None or is_tree_oid(item.output.oid) else item.output.size
-                is_executable = item.output.is_executable and not entry.path
-                rows[path] = SourceFile(path, size, is_executable, item, entry.oid, is_plain=False)
+            output, start = item.output, item.path + "/"
+            is_listed = output.oid is None or is_tree_oid(output.oid)
+            for inside, content, size in self._entries(item, found, lost):
+                path = start + inside if inside else item.path
+                size = size if is_listed else output.size
+                rows[path] = SourceFile(path, size, output.is_executable and not inside, item, content, is_plain=False)
         if self.commit is None or found.tracked is None or not found.tracked.output.is_cached:
             for file in self.files.below(found.path):
                 known = rows.get(file.path)
                 owner = known.tracked if known else self.paths.at(file.path) or self.paths.above(file.path)
                 oid = known.oid if known else None
                 rows[file.path] = SourceFile(file.path, file.size, file.is_executable, owner, oid, blob=file.blob)
-        return sorted(rows.values())
+        return [rows[path] for path in sorted(rows)]
 
     def _outputs_at(self, found: Found) -> list[Tracked]:
         items = [found.tracked] if found.tracked is not None else self.below(found.path)

@@ -54,7 +54,7 @@ def list_source(source: Source, path: str = "", options: ListOptions = _FLAT) ->
     found = source.find(path)
     lost: dict[str, LabError] = {}
     if not found.is_folder:
-        rows = [_named(_row(file), posixpath.basename(found.path)) for file in source.at(found)]
+        rows = [_row(file, posixpath.basename(found.path)) for file in source.at(found)]
     elif options.is_deep and options.depth == 0:
         rows = [_folder(source, found.path)._replace(path=posixpath.basename(found.path) or ".")]
     elif options.is_deep or found.tracked is not None:
@@ -75,12 +75,12 @@ def _named(row: Row, path: str) -> Row:
     return row._replace(path=path)
 
 
-def _row(file: SourceFile) -> Row:
+def _row(file: SourceFile, path: str) -> Row:
     is_output = file.tracked is not None
     oid = file.oid
     if file.tracked is not None and file.path == file.tracked.path:
         oid = file.tracked.output.oid
-    return Row(file.path, is_output, False, file.is_executable, file.size, oid)
+    return Row(path, is_output, False, file.is_executable, file.size, oid)
 
 
 def _folder(source: Source, path: str) -> Row:
@@ -96,10 +96,9 @@ def _deep(source: Source, found: Found, depth: int | None, lost: dict[str, LabEr
     rows: dict[str, Row] = {}
     for file in source.at(found, lost):
         path = file.path[start:]
-        parts = path.split("/")
-        if depth is None or len(parts) <= depth:
-            rows[path] = _named(_row(file), path)
-        elif (short := "/".join(parts[:depth])) not in rows:
+        if depth is None or path.count("/") < depth:
+            rows[path] = _row(file, path)
+        elif (short := "/".join(path.split("/")[:depth])) not in rows:
             rows[short] = _named(_folder(source, file.path[: start + len(short)]), short)
     for name in lost:
         short = "/".join(name[start:].split("/")[:depth])

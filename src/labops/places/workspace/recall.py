@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from array import array
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Self
@@ -22,6 +21,8 @@ class Recall:
         self.scan = scan
         self._oids: dict[str, Columns | list[Oid | None]] = {}
         self._entries: list[Entry] | None = None
+        self._is_young = False
+        """Unlike rows that were read from a state file, these may be too young to be trusted next time."""
         self.unknown: list[tuple[str, int]] = []
         """(folder, index in its listing) of each file to read."""
         self.known_names: set[tuple[str, str]] = set()
@@ -56,20 +57,19 @@ class Recall:
     @classmethod
     def of_rows(cls, scan: Scan, rows: Mapping[RelPath, tuple[bytes, Oid]]) -> Self:
         """A recall from path → (packed fingerprint, oid) instead of a state file."""
-        by_folder: dict[str, dict[str, tuple[bytes, Oid]]] = {}
-        for path, row in rows.items():
-            folder, _, name = path.rpartition("/")
-            by_folder.setdefault(folder, {})[name] = row
-        if HERE in rows:
-            by_folder = {HERE: {os.path.basename(scan.path): rows[HERE]}}
         table = StateTable()
-        for folder, files in by_folder.items():
-            digests = bytes.fromhex("".join(oid for _, oid in files.values()))
-            stats = b"".join(packed for packed, _ in files.values())
-            table.directories[folder] = Columns(join_names(list(files)), stats, digests)
+        for folder, listing in scan.folders.items():
+            prefix = folder + "/" if folder else ""
+            paths = [RelPath(prefix + name) if scan.kind == "dir" else HERE for name in listing.names]
+            found = [rows.get(path) for path in paths]
+            known = [row for row in found if row is not None]
+            if known:
+                names = [name for name, row in zip(listing.names, found, strict=True) if row is not None]
+                digests = bytes.fromhex("".join(oid for _, oid in known))
+                stats = b"".join(packed for packed, _ in known)
+                table.directories[folder] = Columns(join_names(names), stats, digests)
         recall = cls(scan, table)
-        # Unlike rows that were read from a state file, these may be too young to be trusted next time.
-        recall._oids = {folder: list(recall.oids(folder)) for folder in recall._oids}
+        recall._is_young = True
         return recall
 
     def rows(self) -> dict[RelPath, tuple[bytes, Oid]]:
@@ -130,10 +130,10 @@ class Recall:
         is_settled = True
         for folder, listing in self.scan.folders.items():
             found = self._oids[folder]
-            if isinstance(found, Columns):  # a row that could not be trusted would not have matched
+            if isinstance(found, Columns) and not self._is_young:  # what cannot be trusted would not have matched
                 table.directories[folder] = found
                 continue
-            known = [oid for oid in found if oid is not None]
+            known = [oid for oid in self.oids(folder) if oid is not None]
             if len(known) == len(listing.names):
                 is_settled &= table.record(folder, listing.names, listing.stats, known, clock_ns)
             else:

@@ -200,7 +200,7 @@ def test_leaving_keeps_data_and_asks_for_a_sync_first(lab: LabCommand, place: Pl
     assert "1 changed file" in refused.err
     assert seen["unsynced"] == [{"folder": str(work), "files": 1}]
     assert left.code == 0, left.err
-    assert "lab admin remove ada" in left.out
+    assert "lab admin invite ada --revoke-old" in left.out
     assert (work / "a").read_text() == "1"
     assert (here / "hub/digits.dvc").exists()
     assert "lab-tsukuba" not in (here / "hub/.dvc/config.local").read_text()

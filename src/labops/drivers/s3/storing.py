@@ -20,9 +20,9 @@ from labops.drivers.s3.bucket import SMALL, Bucket
 from labops.drivers.s3.faults import Fault, disk_error, is_absence, lab_error
 from labops.drivers.s3.parts import HashedParts
 from labops.drivers.s3.plain import META, Digest, look
-from labops.drivers.s3.uploading import MULTIPART_FROM
+from labops.drivers.s3.uploading import MULTIPART_FROM, whole_file
 from labops.drivers.s3.wire import FileSlice
-from labops.errors import Conflict, LabError
+from labops.errors import LabError
 
 if TYPE_CHECKING:
     from obstore import PutMode
@@ -88,13 +88,7 @@ def store(
 
 
 def _whole(source: str, settled: Settled) -> bytes:
-    try:
-        with open(source, "rb", buffering=0) as file:
-            data = file.read(settled.size + 1) or b""
-    except OSError as error:
-        raise disk_error(error, source) from error
-    if len(data) != settled.size:
-        raise Conflict(f"'{source}' changed while it was read", code="changed-while-read", hint="run it again")
+    data = whole_file(source, settled.size)
     settled.check()
     return data
 

@@ -33,7 +33,10 @@ def upload(bucket: Bucket, key: str, source: str, size: int, watch: Watch, journ
     that was killed goes on where it stopped (S3 only). Raises what `watch` raises before the object exists.
     """
     if size <= min(SMALL, bucket.pace.piece):
-        bucket.put(key, _read(source, size, watch))
+        data = whole_file(source, size)
+        watch.update(data)
+        watch.finish()
+        bucket.put(key, data)
         return
     part = part_size(size)
     if bucket.is_s3 and size >= MULTIPART_FROM:
@@ -50,16 +53,20 @@ def upload(bucket: Bucket, key: str, source: str, size: int, watch: Watch, journ
         bucket.put_native(key, source, part)
 
 
-def _read(source: str, size: int, watch: Watch) -> bytes:
+def whole_file(source: str, size: int) -> bytes:
+    """The bytes of a small file; `Conflict` (`changed-while-read`) when there are not `size` of them."""
     try:
-        with open(source, "rb", buffering=0) as file:
-            data = file.read(size + 1) or b""
+        fd = os.open(source, os.O_RDONLY | os.O_CLOEXEC)  # `open` would ask for its size as well
+        try:
+            data = os.read(fd, size + 1)
+            while len(data) < size and (more := os.read(fd, size + 1 - len(data))):
+                data += more
+        finally:
+            os.close(fd)
     except OSError as error:
         raise disk_error(error, source) from error
     if len(data) != size:
         raise changed(source)
-    watch.update(data)
-    watch.finish()
     return data
 
 

@@ -18,6 +18,7 @@ from pathlib import Path
 
 import pytest
 
+from labops.drivers import fs
 from labops.errors import Corrupt, InvalidInput, NotFound
 from labops.model import HERE, HashName, Oid, parse_oid
 from labops.places.cache import Cache
@@ -254,6 +255,31 @@ class CacheContract:
             batch.store_file(str(tmp_path / "f"))
             raise KeyboardInterrupt
         assert self.held(root) == {oid_of(b"\0done"): b"\0done"}
+        assert self.temporaries(root) == []
+
+    @pytest.mark.parametrize("is_done", [False, True])
+    def test_a_flush_that_is_interrupted_is_finished_when_the_batch_ends(
+        self, root: Path, cache: Cache, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, *, is_done: bool
+    ) -> None:
+        """Ctrl-C just before or just after one of the objects got its name."""
+        objects = sample(12)
+        rename, calls = fs.rename, iter(range(1000))
+
+        def interrupted(source: str, target: str) -> None:
+            number = next(calls)
+            if number == 5 and not is_done:
+                raise KeyboardInterrupt
+            rename(source, target)
+            if number == 5:
+                raise KeyboardInterrupt
+
+        with pytest.raises(KeyboardInterrupt), cache.batch() as batch:
+            for oid, data in objects.items():
+                (tmp_path / oid).write_bytes(data)
+                batch.store_file(str(tmp_path / oid))
+            monkeypatch.setattr(fs, "rename", interrupted)
+            batch.flush()
+        assert self.held(root) == objects
         assert self.temporaries(root) == []
 
     def test_a_kill_at_any_call_leaves_whole_objects_or_none_and_trees_last(

@@ -24,7 +24,7 @@ from typing import Protocol
 import pytest
 
 from labops.errors import Corrupt, LabError, NotFound, Unsupported
-from labops.model import HashName, Oid, RemoteSettings, parse_oid
+from labops.model import Event, HashName, Oid, RemoteSettings, parse_oid
 from labops.places.remote import Remote, open_remote
 from labops.places.trash import Trashed
 
@@ -87,6 +87,14 @@ class ReadContract(_Opened):
         assert remote.contains(list(present)[:2] + list(absent)[:1]) == set(list(present)[:2])
         assert remote.contains(list(absent)) == set()
         assert remote.contains([]) == set()
+
+    def test_a_question_that_is_told_of_is_told_to_its_end(self, backing: Backing, remote: Remote) -> None:
+        for _ in range(2):  # a remote that nobody pushed to yet, and one that has something
+            events: list[Event] = []
+            remote.contains([oid_of(b"a"), oid_of(b"b")], on_event=events.append)
+            kinds = [event.kind for event in events]
+            assert kinds.count("started") == kinds.count("finished")
+            backing.put(key_of(oid_of(b"a")), b"a")
 
     def test_a_tree_object_proves_nothing_about_its_files(self, backing: Backing, remote: Remote) -> None:
         child = oid_of(b"child")

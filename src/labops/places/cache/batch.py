@@ -9,6 +9,7 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING, NamedTuple, Protocol, Self
 
 from labops.drivers import fs
+from labops.errors import NotFound
 from labops.model import Oid, is_tree_oid
 
 if TYPE_CHECKING:
@@ -197,10 +198,18 @@ class Batch:
             fs.make_folder(f"{cache.base}/{shard}", is_shared=cache.is_shared)
             self._made.add(shard)
         for oid in ordered:
-            fs.rename(self._pending[oid], cache.path(oid))
+            self._give_name(oid)
             if oid[:2] in self._listed:
                 self._listed[oid[:2]].add(oid[2:])
         fs.sync_names(cache.base, {f"{cache.base}/{oid[:2]}" for oid in ordered})
         cache.remember(ordered)
         self._pending.clear()
         self._pending_bytes = 0
+
+    def _give_name(self, oid: Oid) -> None:
+        target = self._cache.path(oid)
+        try:
+            fs.rename(self._pending[oid], target)
+        except NotFound:
+            if not os.path.lexists(target):  # else a flush that Ctrl-C broke off has come as far as this
+                raise

@@ -63,10 +63,10 @@ class FolderRemote:
             wanted.setdefault(oid[:2], []).append(oid)
         if not wanted:
             return set()
-        on_event(Event("started", "query", total=len(oids)))
         found: set[Oid] = set()
         if not self._is_begun():
             return found
+        on_event(Event("started", "query", total=len(oids)))
         for fan, some in wanted.items():
             names = set(fs.names_in(os.path.join(self._base, fan)))
             found.update(oid for oid in some if oid[2:] in names and self._is_sound(oid))

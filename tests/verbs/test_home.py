@@ -228,6 +228,8 @@ def test_a_file_that_cannot_be_read_does_not_stop_the_others(
         laptop.write(name, text)
     (base / "server/member/theirs").write_text("22")
     closed = {str(laptop.root / name) for name in ("touched", "changed", "new")} | {str(base / "server/member/theirs")}
+    for path in closed:
+        os.chmod(path, 0o600)
     monkeypatch.setattr(os, "access", lambda path, mode: path not in closed)
     report = laptop.sync()
 

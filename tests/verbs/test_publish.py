@@ -375,14 +375,20 @@ def test_an_empty_folder_and_zero_bytes(hub, ada):
 # -- others are faster --------------------------------------------------------------------------------
 
 
-def test_others_were_faster_with_other_files(hub, ada):
-    """Rejected by a newer remote: merged, and pushed once more; both find both files."""
+def bob_was_faster(hub, ada):
+    """Both have a new file for what ada published; bob's is out already. Returns bob."""
     ada.write("d", ONE)
     ada.publish("d")
     bob = hub.clone("bob")
     bob.write("d", {"bob.png": b"bob"})
     bob.publish("d/bob.png")
     ada.write("d", {"ada.png": b"ada"})
+    return bob
+
+
+def test_others_were_faster_with_other_files(hub, ada):
+    """Rejected by a newer remote: merged, and pushed once more; both find both files."""
+    bob = bob_was_faster(hub, ada)
     done = ada.publish("d")
     both = {**ONE, "bob.png": b"bob", "ada.png": b"ada"}
     assert done.is_merged
@@ -554,12 +560,7 @@ def test_a_number_that_others_took_meanwhile(hub, ada):
 
 def test_a_tag_goes_out_after_its_commit(hub, ada):
     """Others were faster, so this is another version now: nobody has seen a tag that says otherwise."""
-    ada.write("d", ONE)
-    ada.publish("d")
-    bob = hub.clone("bob")
-    bob.write("d", {"bob.png": b"bob"})
-    bob.publish("d/bob.png")
-    ada.write("d", {"ada.png": b"ada"})
+    bob_was_faster(hub, ada)
     with pytest.raises(Conflict) as caught:
         ada.publish("d", version="v2")
     assert caught.value.code == "wrong-version"

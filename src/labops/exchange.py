@@ -138,7 +138,7 @@ def _quarantined(cache: Cache, outcome: Outcome) -> Outcome:
     if isinstance(outcome.error, Corrupt) and outcome.step.oid:
         try:
             cache.verify(outcome.step.oid)
-        except Corrupt as error:
+        except LabError as error:
             return outcome._replace(error=error)
     return outcome
 

@@ -14,7 +14,7 @@ import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
-from typing import NamedTuple, NewType, cast
+from typing import Literal, NamedTuple, NewType, cast
 
 from labops.errors import InvalidInput, LabError
 
@@ -340,6 +340,9 @@ class Event:
 
 
 OnEvent = Callable[[Event], None]
+
+Forks = Literal["files", "requests"]
+"""What a forked child would do: work on files alone, or ask a remote too."""
 
 
 def ignore(event: Event) -> None:

@@ -7,9 +7,7 @@ one, for half as much processor again. Measured in docs/decisions/0022-small-fil
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import os
-import pickle
 import select
 import signal
 import sys
@@ -26,7 +24,6 @@ _SET_PIPE_SIZE: Final = 1031  # F_SETPIPE_SZ, which fcntl has on Linux alone
 _PIPE_BYTES: Final = 1 << 20
 _OBSTORE: Final = "tokio-rt-worker"
 _SET_DEATH_SIGNAL: Final = 1  # PR_SET_PDEATHSIG of linux/prctl.h
-_parent = 0
 
 
 def processors(*, beside_obstore: bool = True) -> int:
@@ -52,18 +49,13 @@ def _name(task: str) -> str:
         return file.read().strip()
 
 
-def leave_if_orphan() -> None:
-    """End a child whose parent is gone: nothing more may be changed, for the locks are gone too."""
-    if _parent and os.getppid() != _parent:
-        os._exit(1)
-
-
-def _die_with_parent() -> None:
+def _die_with(parent: int) -> None:
     """Have the kernel kill this child when its parent is gone: the locks are gone too then."""
     import ctypes  # 3 ms that who only looks need not pay
 
     ctypes.CDLL(None).prctl(_SET_DEATH_SIGNAL, signal.SIGKILL)
-    leave_if_orphan()
+    if os.getppid() != parent:  # it was quicker
+        os._exit(1)
 
 
 class Crew:
@@ -76,7 +68,10 @@ class Crew:
     """
 
     def __init__(self, work: Callable[[int], object], runs: int, processes: int, *, is_changing: bool = False) -> None:
+        import pickle  # before the fork; a command that shares nothing out need not pay for it
+
         assert runs <= MOST_RUNS
+        self._pickle = pickle
         self._work = work
         self._is_changing = is_changing
         self._tokens, tokens = os.pipe()
@@ -89,6 +84,8 @@ class Crew:
                 self._start()
 
     def _start(self) -> None:
+        import fcntl  # no such thing on Windows, where nothing is forked
+
         answers, out = os.pipe()
         with contextlib.suppress(OSError):  # so that a child need not wait until somebody reads
             fcntl.fcntl(out, _SET_PIPE_SIZE, _PIPE_BYTES)
@@ -104,13 +101,11 @@ class Crew:
             return
         code = 1
         try:
-            global _parent
-            _parent = parent
             signal.signal(signal.SIGINT, signal.SIG_IGN)
             for name in (signal.SIGTERM, signal.SIGHUP):
                 signal.signal(name, signal.SIG_DFL)
             if self._is_changing:
-                _die_with_parent()
+                _die_with(parent)
             self._serve(out)
             code = 0
         finally:
@@ -120,7 +115,7 @@ class Crew:
         with open(out, "wb", buffering=0) as pipe:
             while token := os.read(self._tokens, _NUMBER):
                 run = int.from_bytes(token, "little")
-                data = pickle.dumps((run, self._work(run)), pickle.HIGHEST_PROTOCOL)
+                data = self._pickle.dumps((run, self._work(run)), self._pickle.HIGHEST_PROTOCOL)
                 frame = memoryview(len(data).to_bytes(_NUMBER, "little") + data)
                 while frame:
                     frame = frame[pipe.write(frame) :]
@@ -142,7 +137,7 @@ class Crew:
                 if not size or len(data) < size:
                     self._bury(pipe)
                     continue
-                yield pickle.loads(data)  # noqa: S301 - from our own child
+                yield self._pickle.loads(data)
 
     def stop(self) -> None:
         """Begin nothing new."""

@@ -14,9 +14,8 @@ from collections.abc import Callable, Sequence
 from typing import Final
 
 from labops.errors import LabError
-from labops.model import Event, OnEvent, Outcome, Result, Step, ignore
+from labops.model import Event, Forks, OnEvent, Outcome, Result, Step, ignore
 from labops.transfer import children
-from labops.transfer.children import Forks
 from labops.transfer.job import Item, Job, Value
 from labops.transfer.threads import GIVE_UP, Pool
 

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, Final, Generic, Literal
+from typing import Any, Final, Generic
 
 from labops.drivers import forking
 from labops.errors import AccessDenied, LabError, NoSpace, Unavailable
-from labops.model import ignore
+from labops.model import Forks, ignore
 from labops.transfer.job import Item, Job, Value
 from labops.transfer.threads import Pool
 
@@ -17,9 +17,6 @@ FROM_ITEMS: Final = 256
 _RUN_BYTES = 4 << 20
 _RUN_ITEMS = 64
 _UNDONE: Final = object()
-
-Forks = Literal["files", "requests"]
-"""What a child does: it works on files alone, or it asks a remote too."""
 
 
 def processes(items: int, jobs: int, forks: Forks | None) -> int:
@@ -47,7 +44,6 @@ class Family(Generic[Item, Value]):
             return self._do_waiting(run)
         values: list[Value | LabError] = []
         for item in self._job.items[self._run(run)]:
-            forking.leave_if_orphan()
             try:
                 values.append(self._job.work(item))
             except (AccessDenied, NoSpace) as error:

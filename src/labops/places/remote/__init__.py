@@ -7,10 +7,10 @@ libraries behind each kind of remote are loaded when one is opened.
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping
-from typing import Literal, Protocol
+from typing import Protocol
 
 from labops.errors import InvalidInput, Unsupported
-from labops.model import HashName, Oid, OnEvent, RemoteSettings, ignore
+from labops.model import Forks, HashName, Oid, OnEvent, RemoteSettings, ignore
 from labops.places.remote.layout import Access
 from labops.places.trash import Stored, Trashed
 from labops.planning.proof import Held
@@ -28,7 +28,7 @@ class Remote(Protocol):
     @property
     def is_read_only(self) -> bool: ...
     @property
-    def forks(self) -> Literal["files", "requests"] | None:
+    def forks(self) -> Forks | None:
         """How forked children may upload and download: files alone, by requests, or not at all."""
         ...
 

@@ -118,12 +118,16 @@ def test_a_part_damaged_on_its_way_down_is_noticed(
     right = downloading.get_range
     damaged = []
 
-    def get_range(*words: Any) -> memoryview | None:
-        found = right(*words)
-        if found is None or (damaged and not is_always):
-            return found
-        damaged.append(len(damaged) % 255 + 1)
-        return memoryview(bytes([found[0] ^ damaged[-1]]) + bytes(found[1:]))
+    def get_range(*words: Any) -> bool:
+        *rest, write = words
+
+        def spoil(data: bytes, at: int) -> None:
+            if not damaged or is_always:
+                damaged.append(len(damaged) % 255 + 1)
+                data = bytes([data[0] ^ damaged[-1]]) + data[1:]
+            write(data, at)
+
+        return right(*rest, spoil)
 
     monkeypatch.setattr(downloading, "get_range", get_range)
     there, back = There(SIZE, put.mark), tmp_path / "back"

@@ -27,6 +27,7 @@ from labops.places.remote import Remote, open_remote
 from labops.testing import servers
 from labops.testing.proxy import Asked, Proxy, proxy
 from labops.testing.remote_contract import key_of, oid_of, sample
+from labops.testing.toys3 import toy_s3
 
 MIB = 1 << 20
 
@@ -267,19 +268,37 @@ def test_a_large_damaged_object_is_refused_and_leaves_nothing(
 
 
 @pytest.mark.usefixtures("small_parts")
-def test_a_store_that_breaks_ranges_is_found_out_once(on_rclone: Any, large: tuple[str, bytes], tmp_path: Path) -> None:
+def test_a_store_without_ranges_is_found_out_once(large: tuple[str, bytes], tmp_path: Path) -> None:
     _, data = large
-    on_rclone.put(key_of(oid_of(data)), data)
+    oid = oid_of(data)
     state = tmp_path / "state"
-    with proxy(on_rclone.server.endpoint) as between:
+    with toy_s3() as toy:
+        toy.honours_ranges = False
+        toy.held[f"/lab/{key_of(oid)}"] = data
         for name in ("first", "second"):
-            between.asked.clear()
-            remote = open_remote(on_rclone.at(between.endpoint), HashName.MD5, state_dir=str(state))
-            remote.download(oid_of(data), str(tmp_path / name))
+            toy.log.clear()
+            remote = open_remote(
+                RemoteSettings("storage", "s3://lab", toy.remote_options()), HashName.MD5, state_dir=str(state)
+            )
+            remote.download(oid, str(tmp_path / name))
             remote.close()
             assert (tmp_path / name).read_bytes() == data
-    assert between.counts() == {"GET": 1}
+        assert len(toy.gets()) == 1
     assert any("ignored" in path.read_text() for path in state.rglob("facts.json"))
+
+
+@pytest.mark.usefixtures("small_parts")
+def test_a_range_is_known_by_what_it_says_it_is(on_rclone: Any, large: tuple[str, bytes], tmp_path: Path) -> None:
+    """rclone sends the right part with the status of a whole object."""
+    _, data = large
+    oid = oid_of(data)
+    on_rclone.put(key_of(oid), data)
+    with proxy(on_rclone.server.endpoint) as between:
+        remote = open_remote(on_rclone.at(between.endpoint), HashName.MD5, state_dir=str(tmp_path / "state"))
+        remote.download(oid, str(tmp_path / "target"))
+        remote.close()
+    assert (tmp_path / "target").read_bytes() == data
+    assert between.counts()["GET"] == 1 + -(-len(data) // downloading.STEP)
 
 
 CHILD = """

@@ -6,6 +6,7 @@ cannot be interrupted. These are daemons: whoever waits for them may stop waitin
 
 from __future__ import annotations
 
+import contextlib
 import threading
 from collections import deque
 from collections.abc import Callable, Collection, Iterable, Iterator
@@ -16,6 +17,9 @@ if TYPE_CHECKING:
 
 _T = TypeVar("_T")
 _R = TypeVar("_R")
+_ALONE_BYTES = 4 << 20
+_BEHIND = 32
+"""Pieces that may wait for the thread that follows."""
 _left: list[threading.Thread] = []
 
 
@@ -104,6 +108,36 @@ def each_ready(call: Callable[[_T], _R], items: Iterable[_T], *, most: int, name
         leave_behind(hands.threads)
         raise
     finally:
+        hands.close()
+
+
+@contextlib.contextmanager
+def behind(call: Callable[[bytes | memoryview], object]) -> Iterator[Callable[[bytes | memoryview], None]]:
+    """A function that has `call` made with each piece of a long stream, in order, by a thread that follows.
+
+    The first few MiB are not worth a thread. What `call` raises is raised by a later piece, or by the end of the block,
+    after which nothing is called any more.
+    """
+    futures: deque[Future[object]] = deque()
+    hands = Hands(1, "labops-behind")
+    passed = 0
+
+    def take(data: bytes | memoryview) -> None:
+        nonlocal passed
+        passed += len(data)
+        if passed < _ALONE_BYTES:
+            call(data)
+            return
+        futures.append(hands.submit(call, data))
+        if len(futures) > _BEHIND:
+            futures.popleft().result()
+
+    try:
+        yield take
+        for future in futures:
+            future.result()
+    finally:
+        settle(futures)
         hands.close()
 
 

@@ -42,7 +42,7 @@ class FaultyFiles:
         self._patches = ExitStack()
 
     def __enter__(self) -> Self:
-        self._patches.enter_context(mock.patch.object(durable, "_libc_syncfs", lambda: None))
+        self._patches.enter_context(mock.patch.object(durable, "libc", lambda _: None))
         for name in WRITING_CALLS:
             real = getattr(os, name) if name != "fsync" else lambda _: None
             self._patches.enter_context(mock.patch.object(os, name, self._wrapped(name, real)))

@@ -35,6 +35,8 @@ class ToyS3:
     log: list[tuple[str, str]] = field(default_factory=list)
     """Method and raw path of every object request, in order of arrival."""
     decide: Callable[[str, str], Verdict] = always_serve
+    honours_ranges: bool = True
+    """Without, a request for a part is answered with the whole, as HTTP allows."""
     holding: threading.Event = field(default_factory=threading.Event)
     """Set once a request is being held."""
     release: threading.Event = field(default_factory=threading.Event)
@@ -162,7 +164,7 @@ def _handler(toy: ToyS3) -> type[http.server.BaseHTTPRequestHandler]:  # noqa: C
                 "Content_Type": "application/octet-stream",
             }
             asked = self.headers.get("Range", "")
-            if asked.startswith("bytes="):
+            if asked.startswith("bytes=") and toy.honours_ranges:
                 first, _, last = asked.removeprefix("bytes=").partition("-")
                 start = int(first) if first else max(0, len(data) - int(last))
                 stop = min(int(last), len(data) - 1) if last and first else len(data) - 1

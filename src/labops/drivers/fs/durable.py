@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 import contextlib
-import functools
+import errno
 import os
 import stat as stat_bits
 from collections.abc import Collection, Sequence
+from typing import Final
 
 from labops.drivers.fs.failures import translating
 from labops.drivers.fs.folders import make_folder
 from labops.drivers.fs.reading import open_regular, write_all, write_new
+from labops.drivers.writeback import libc
 from labops.errors import InvalidInput, LabError
+
+_HERE: Final = -100  # AT_FDCWD of fcntl.h
+_NOREPLACE: Final = 1  # RENAME_NOREPLACE of linux/fs.h
 
 
 def write_atomic(path: str, data: bytes | bytearray, *, mode: int | None = None) -> None:
@@ -62,23 +67,13 @@ def read_bytes(path: str, *, limit: int | None = None) -> bytes:
             os.close(fd)
 
 
-@functools.cache
-def _libc_syncfs() -> object | None:
-    import ctypes
-
-    try:
-        return ctypes.CDLL(None, use_errno=True).syncfs
-    except (AttributeError, OSError):
-        return None  # not Linux: callers fall back to one fsync per file
-
-
 def sync(folder: str, files: Sequence[str]) -> None:
     """Make `files`, all on the file system of `folder`, durable.
 
     One `syncfs` for the batch where the kernel has it, else one `fsync` per file. A handful of files is
     always synced one by one: `syncfs` would also wait for everybody else's writes on a shared server.
     """
-    syncfs = _libc_syncfs()
+    syncfs = libc("syncfs")
     with translating(folder):
         if syncfs is None or len(files) <= 8:
             for path in files:
@@ -88,7 +83,7 @@ def sync(folder: str, files: Sequence[str]) -> None:
         try:
             import ctypes
 
-            if syncfs(fd) != 0:  # type: ignore[operator]
+            if syncfs(fd) != 0:
                 number = ctypes.get_errno()
                 raise OSError(number, os.strerror(number), folder)
         finally:
@@ -111,7 +106,7 @@ def sync_dir(folder: str) -> None:
 
 def sync_names(folder: str, folders: Collection[str]) -> None:
     """Make the names in `folders`, all below `folder`, durable; in one `syncfs` when they are many."""
-    if len(folders) <= 8 or _libc_syncfs() is None:
+    if len(folders) <= 8 or libc("syncfs") is None:
         for path in folders:
             sync_dir(path)
     else:
@@ -163,6 +158,43 @@ def rename(source: str, target: str) -> None:
     """Give `source` the name `target` in one step, replacing what was there."""
     with translating(target):
         os.rename(source, target)
+
+
+def rename_new(source: str, target: str) -> bool:
+    """Give `source` the name `target`, unless something has it: then False, and nothing is done.
+
+    In one step where the system can, else by a hard link; where the disk has none either, it looks, then renames.
+    """
+    with translating(target):
+        renamed = _rename_noreplace(source, target)
+        if renamed is not None:
+            return renamed
+        try:
+            os.link(source, target, follow_symlinks=False)
+        except FileExistsError:
+            return False
+        except OSError:
+            if os.path.lexists(target):
+                return False
+            os.rename(source, target)
+            return True
+        os.unlink(source)
+        return True
+
+
+def _rename_noreplace(source: str, target: str) -> bool | None:
+    """As `rename_new`; None where the system or the disk does not know how."""
+    import ctypes
+
+    rename = libc("renameat2")
+    if rename is None or rename(_HERE, os.fsencode(source), _HERE, os.fsencode(target), _NOREPLACE) == 0:
+        return None if rename is None else True
+    number = ctypes.get_errno()
+    if number == errno.EEXIST:
+        return False
+    if number in {errno.EINVAL, errno.ENOSYS, errno.EPERM}:
+        return None
+    raise OSError(number, os.strerror(number), target)
 
 
 def touch(path: str) -> None:

@@ -9,9 +9,10 @@ from labops.drivers.s3.copying import copy, copy_all
 from labops.drivers.s3.downloading import download
 from labops.drivers.s3.links import Address, sign_address
 from labops.drivers.s3.listing import DatedRow, Row
+from labops.drivers.s3.settings import BucketSettings
 from labops.drivers.s3.signing import Keys
 from labops.drivers.s3.uploading import upload
-from labops.drivers.s3.wire import BucketSettings, in_region
+from labops.drivers.s3.wire import in_region
 
 __all__ = [
     "Address",

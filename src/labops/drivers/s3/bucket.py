@@ -12,9 +12,8 @@ from typing import TYPE_CHECKING, Final, Protocol, TypeVar
 
 from labops.drivers.hands import Hands, each_ready
 from labops.drivers.pace import Pace, PacedFile
-from labops.drivers.s3 import oddkeys
+from labops.drivers.s3 import direct
 from labops.drivers.s3.faults import (
-    NOT_PARTIAL,
     Fault,
     Where,
     disk_error,
@@ -23,8 +22,9 @@ from labops.drivers.s3.faults import (
     read_exception,
 )
 from labops.drivers.s3.listing import Row, read_page, row_of
+from labops.drivers.s3.settings import BucketSettings
 from labops.drivers.s3.stores import open_store
-from labops.drivers.s3.wire import BucketSettings, FileSlice, Wire, find_region, in_region
+from labops.drivers.s3.wire import FileSlice, Wire, find_region, in_region
 from labops.errors import AccessDenied, LabError
 
 if TYPE_CHECKING:
@@ -133,15 +133,15 @@ class Bucket:
 
     def head(self, key: str) -> Row | None:
         """The object `key` as a listing shows it, or None when it is absent; raises when the *bucket* is absent."""
-        import obstore
-
-        if self.is_odd(key):
-            row = oddkeys.head(self.wire, key)
+        if self.is_s3:
+            row = direct.head(self.wire, key)
             if isinstance(row, Row):
                 return row
             if not is_absence(row):
                 raise self._explained(row, "s3:GetObject")
         else:
+            import obstore
+
             try:
                 return row_of(obstore.head(self.store, key))
             except Exception as error:
@@ -153,15 +153,15 @@ class Bucket:
 
     def is_odd(self, key: str) -> bool:
         """True when `key` must go by requests of our own, since obstore refuses it."""
-        return self.is_s3 and oddkeys.is_odd(key)
+        return self.is_s3 and direct.is_odd(key)
 
     def put(self, key: str, data: bytes) -> None:
         """Store `data` under `key`, replacing what was there."""
-        import obstore
-
-        if self.is_s3 and (self.settings.put_headers or oddkeys.is_odd(key)):
+        if self.is_s3:
             self._put_raw(key, lambda: data, len(data), base64.b64encode(hashlib.md5(data).digest()).decode())
             return
+        import obstore
+
         self.pace.take(len(data))
         with self.translated("s3:PutObject"):
             obstore.put(self.store, key, data, use_multipart=False)
@@ -191,11 +191,16 @@ class Bucket:
     def get(self, key: str) -> bytes:
         """The whole object `key`, for small ones."""
         if self.is_s3:  # a listing is read before its files are fetched, and obstore must not be awake then
-            return oddkeys.whole(self.wire, key)
+            return direct.whole(self.wire, key)
         import obstore
 
         with self.translated("s3:GetObject"):
             return bytes(obstore.get(self.store, key).bytes())
+
+    def expect(self, key: str) -> None:
+        """`stream` of this small object comes soon: ask for it already (S3). Never fails."""
+        if self.is_s3:
+            self.wire.expect(key, headers=self.settings.customer_headers)
 
     def stream(
         self, key: str, write: Callable[[bytes | memoryview], None], *, below: int | None = None
@@ -205,10 +210,11 @@ class Bucket:
         An object of `below` bytes or more is left alone: the answer is then (size, False). What `write` raises
         passes through.
         """
+        if self.is_s3:
+            fetched = direct.fetch(self.wire, key, write, below=below)
+            return fetched.size, fetched.is_fetched
         import obstore
 
-        if self.is_odd(key):
-            return self._stream_odd(key, write, below)
         with self.translated("s3:GetObject"):
             result = obstore.get(self.store, key)
             size = result.meta["size"]
@@ -226,20 +232,6 @@ class Bucket:
             write(chunk)
         if got != size:
             raise lab_error(Fault(0, "ShortBody"), self.wire.where("s3:GetObject"))
-        return size, True
-
-    def _stream_odd(self, key: str, write: Callable[[bytes | memoryview], None], below: int | None) -> tuple[int, bool]:
-        data, size = oddkeys.first(self.wire, key, SMALL)
-        if below is not None and size >= below and len(data) < size:
-            return size, False
-        got = len(data)
-        write(data)
-        while got < size:
-            more = oddkeys.part(self.wire, key, got, min(got + SMALL, size))
-            if more is None:
-                raise lab_error(Fault(0, NOT_PARTIAL), self.wire.where("s3:GetObject"))
-            got += len(more)
-            write(more)
         return size, True
 
     def _next(self, chunks: Iterator[bytes | memoryview]) -> bytes | memoryview | None:
@@ -320,7 +312,7 @@ class Bucket:
                 list(self._parallel(self._delete_one, some))
 
     def _delete_one(self, key: str) -> None:
-        oddkeys.delete(self.wire, key)
+        direct.delete(self.wire, key)
 
     def _parallel(self, ask: Callable[[_Q], _T], questions: Iterable[_Q]) -> Iterator[_T]:
         """`ask` each question on a few threads; the first error ends it. Results come as they are ready."""

@@ -6,16 +6,18 @@ import contextlib
 import fcntl
 import os
 import shutil
+import threading
 from collections.abc import Callable
 from concurrent.futures import Future
 from typing import Final
 
-from labops.drivers.hands import settle
+from labops.drivers.hands import behind, settle
 from labops.drivers.s3.bucket import RANGED, Bucket, Watch
 from labops.drivers.s3.faults import disk_error
 from labops.drivers.s3.journal import Journal
 from labops.drivers.s3.parts import Filling
 from labops.drivers.s3.ranges import get_range
+from labops.drivers.writeback import begin_writing
 from labops.errors import Corrupt, LabError
 
 STEP: Final = 16 << 20
@@ -61,13 +63,14 @@ def _stream(bucket: Bucket, key: str, target: str, watch: Watch, *, below: int |
 
     def write(data: bytes | memoryview) -> None:
         nonlocal fd
-        watch.update(data)
+        judge(data)
         if fd < 0:
             fd = os.open(target, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, mode)
         _write_all(fd, data)
 
     try:
-        size, is_fetched = bucket.stream(key, write, below=below)
+        with behind(watch.update) as judge:
+            size, is_fetched = bucket.stream(key, write, below=below)
         if is_fetched:
             watch.finish()
             if fd < 0:
@@ -136,26 +139,25 @@ def _fill(
         journal.restart()
         os.truncate(fd, size)
     is_resumed = bool(journal.parts)
-    starts = range(0, size, STEP)
+    pieces = [(start, min(start + STEP, size)) for start in range(0, size, STEP)]
+    file = _Shared(fd)
 
     def fetch(number: int) -> bool:
         if number in journal.parts:
             return True
-        start = starts[number]
-        data = get_range(bucket, key, start, min(start + STEP, size), etag)
-        if data is None:
-            return False
-        _write_all(fd, data, start)
-        journal.done(number)
-        return True
+        is_range = get_range(bucket, key, *pieces[number], etag, file.write)
+        if is_range:
+            journal.done(number)
+        return is_range
 
-    futures: list[Future[bool]] = [bucket.movers.submit(fetch, number) for number in range(len(starts))]
+    futures: list[Future[bool]] = [bucket.movers.submit(fetch, number) for number in range(len(pieces))]
     judge = watch()
     try:
-        for number, future in enumerate(futures):
+        for (start, end), future in zip(pieces, futures, strict=True):
             if not future.result():
                 return is_resumed, False
-            _show(fd, starts[number], min(starts[number] + STEP, size), judge)
+            begin_writing(fd, start, end - start)
+            _show(fd, start, end, judge)
         judge.finish()
     except Corrupt:
         journal.forget()
@@ -167,6 +169,19 @@ def _fill(
         _close(judge)
     journal.forget()
     return is_resumed, True
+
+
+class _Shared:
+    """A file that many threads write to, one after the other: in the kernel they would spin for their turn."""
+
+    def __init__(self, fd: int) -> None:
+        self._fd = fd
+        self._turn = threading.Lock()
+
+    def write(self, data: bytes | memoryview, at: int) -> None:
+        """Write all of `data` at this place."""
+        with self._turn:
+            _write_all(self._fd, data, at)
 
 
 def _show(fd: int, start: int, end: int, judge: Judge) -> None:

@@ -3,24 +3,24 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import hashlib
 import os
 import re
 import xml.etree.ElementTree as ET
 from collections.abc import Callable, Iterator, Mapping
 from email.utils import parsedate_to_datetime
-from typing import TYPE_CHECKING, Any, Final, NamedTuple
+from typing import Any, Final, NamedTuple
 
+from labops.drivers.hands import behind
+from labops.drivers.s3 import direct
 from labops.drivers.s3.bucket import RANGED, SMALL, Bucket
 from labops.drivers.s3.downloading import by_ranges
-from labops.drivers.s3.faults import NOT_PARTIAL, Fault, disk_error, is_absence, lab_error
+from labops.drivers.s3.faults import Fault, disk_error, is_absence, lab_error
 from labops.drivers.s3.listing import DatedRow, Version, read_dated_page, read_versions
 from labops.drivers.s3.parts import Filling
 from labops.drivers.s3.wire import Answer
 from labops.errors import Corrupt, LabError
-
-if TYPE_CHECKING:
-    pass
 
 META: Final = "x-amz-meta-"
 _STREAM: Final = 4 << 20
@@ -151,12 +151,16 @@ def look(bucket: Bucket, key: str, version: str = "") -> Found | None:
     return _native_found(result)
 
 
-def _found(headers: Any, size: int) -> Found:
-    meta = {name.lower().removeprefix(META): value for name, value in headers.items() if name.lower().startswith(META)}
-    modified = 0.0
+def _found(headers: Mapping[str, str], size: int) -> Found:
+    meta = {name[len(META) :]: value for name, value in headers.items() if name.startswith(META)}
+    return Found(size, headers.get("etag", "").strip('"'), meta, _moment(headers.get("last-modified", "")))
+
+
+@functools.lru_cache  # many were stored in the same second
+def _moment(text: str) -> float:
     with contextlib.suppress(TypeError, ValueError):
-        modified = parsedate_to_datetime(headers.get("last-modified")).timestamp()
-    return Found(size, (headers.get("etag") or "").strip('"'), meta, modified)
+        return parsedate_to_datetime(text).timestamp()
+    return 0.0
 
 
 def _native_found(result: Any) -> Found:
@@ -174,16 +178,40 @@ def fetch(bucket: Bucket, key: str, target: str, *, version: str = "", partial: 
     A large object comes by ranges of one and the same etag; with `partial` (a path) a killed download goes on.
     """
     try:
-        if version or bucket.is_odd(key):
-            return _fetch_raw(bucket, key, target, version)
-        return _fetch(bucket, key, target, partial)
+        if bucket.is_s3:
+            return _fetch(bucket, key, target, version, partial)
+        return _fetch_native(bucket, key, target, partial)
     except OSError as error:
         if isinstance(error, LabError):
             raise
         raise disk_error(error, target) from error
 
 
-def _fetch(bucket: Bucket, key: str, target: str, partial: str | None) -> tuple[Found, str]:
+def _fetch(bucket: Bucket, key: str, target: str, version: str, partial: str | None) -> tuple[Found, str]:
+    if partial and not version and bucket.honours_ranges:  # it is known to be large
+        seen = look(bucket, key)
+        if seen and seen.size >= RANGED and (by_parts := _by_ranges(bucket, key, target, seen, partial)):
+            return seen, by_parts
+    query = [("versionId", version)] if version else []
+    below = RANGED if bucket.honours_ranges and not version else None
+    digest = hashlib.md5()
+    with _new(target) as write, behind(digest.update) as hash_:
+
+        def take(data: bytes) -> None:
+            hash_(data)
+            write(data)
+
+        fetched = direct.fetch(bucket.wire, key, take, query, below=below)
+        if not fetched.is_fetched:
+            os.unlink(target)
+    found = _found(fetched.headers, fetched.size)
+    if fetched.is_fetched:
+        return found, digest.hexdigest()
+    by_parts = _by_ranges(bucket, key, target, found, partial)
+    return (found, by_parts) if by_parts else _fetch(bucket, key, target, version, partial)
+
+
+def _fetch_native(bucket: Bucket, key: str, target: str, partial: str | None) -> tuple[Found, str]:
     import obstore
 
     with bucket.translated("s3:GetObject"):
@@ -193,20 +221,11 @@ def _fetch(bucket: Bucket, key: str, target: str, partial: str | None) -> tuple[
     if data is not None:
         bucket.pace.take(len(data))
         _require(bucket, len(data), found.size)
-        _write(target, data)
+        with _new(target) as write:
+            write(data)
         return found, hashlib.md5(data).hexdigest()
-    if found.size >= RANGED and bucket.honours_ranges:
-        judges: list[Digest | Filling] = []
-
-        def judge() -> Digest | Filling:
-            judges.append(_judge(bucket, found))
-            return judges[-1]
-
-        if by_ranges(bucket, key, target, found.size, judge, partial, found.etag):
-            return found, judges[-1].digest
-        with bucket.translated("s3:GetObject"):
-            result = obstore.get(bucket.store, key)
-            found = _native_found(result)
+    if found.size >= RANGED and (by_parts := _by_ranges(bucket, key, target, found, partial)):
+        return found, by_parts
     digest, got = hashlib.md5(), 0
     chunks = iter(result.stream(min_chunk_size=min(_STREAM, bucket.pace.piece)))
     with _new(target) as write:
@@ -224,38 +243,21 @@ def _fetch(bucket: Bucket, key: str, target: str, partial: str | None) -> tuple[
     return found, digest.hexdigest()
 
 
+def _by_ranges(bucket: Bucket, key: str, target: str, found: Found, partial: str | None) -> str:
+    """The digest of a large object that came by ranges of one etag; empty where the store does not honour them."""
+    judges: list[Digest | Filling] = []
+
+    def judge() -> Digest | Filling:
+        judges.append(_judge(bucket, found))
+        return judges[-1]
+
+    return judges[-1].digest if by_ranges(bucket, key, target, found.size, judge, partial, found.etag) else ""
+
+
 def _judge(bucket: Bucket, found: Found) -> Digest | Filling:
     """An etag that is the md5 of the whole is all the store says to compare with, and is compared, slow as it is."""
     is_whole = bucket.is_s3 and _MD5.fullmatch(found.etag) is not None
     return Digest() if is_whole or found.size < PARTS_FROM else Filling(found.size)
-
-
-def _fetch_raw(bucket: Bucket, key: str, target: str, version: str) -> tuple[Found, str]:
-    """By requests of our own: a key that obstore refuses, or an older version. In steps, so memory stays small."""
-    query = [("versionId", version)] if version else []
-    digest, at, size = hashlib.md5(), 0, 1
-    found: Found | None = None
-    with _new(target) as write:
-        while at < size:
-            headers = {"range": f"bytes={at}-{at + SMALL - 1}", **bucket.settings.customer_headers}
-            if found and found.etag and not version:
-                headers["if-match"] = f'"{found.etag}"'
-            answer = bucket.wire.attempt("GET", key, query, headers=headers)
-            if isinstance(answer, Fault):
-                if answer.status != 416 or at:
-                    raise lab_error(answer, bucket.wire.where("s3:GetObject"))
-                answer = bucket.wire.request("GET", key, query, action="s3:GetObject")
-            total = (answer.headers.get("content-range") or "").rpartition("/")[2]
-            if answer.status != 206 and at:
-                raise lab_error(Fault(0, NOT_PARTIAL), bucket.wire.where("s3:GetObject"))
-            size = int(total) if answer.status == 206 and total.isdigit() else len(answer.body)
-            found = found or _found(answer.headers, size)
-            bucket.pace.take(len(answer.body))
-            digest.update(answer.body)
-            write(answer.body)
-            at += len(answer.body)
-    assert found is not None
-    return found, digest.hexdigest()
 
 
 def _require(bucket: Bucket, got: int, size: int) -> None:
@@ -274,20 +276,6 @@ def _new(target: str) -> Iterator[Callable[[bytes | memoryview], None]]:
 
     try:
         yield write
-    except BaseException:
-        os.unlink(target)
-        raise
-    finally:
-        os.close(fd)
-
-
-def _write(target: str, data: bytes | memoryview) -> None:
-    """All at once: of a small file the rest is what costs."""
-    fd = os.open(target, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o666)
-    try:
-        view = memoryview(data)
-        while view:
-            view = view[os.write(fd, view) :]
     except BaseException:
         os.unlink(target)
         raise

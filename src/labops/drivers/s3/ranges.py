@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from labops.drivers.s3 import oddkeys
+from labops.drivers.s3 import direct
 from labops.drivers.s3.bucket import Bucket
 from labops.drivers.s3.faults import NOT_PARTIAL, SHORT_BODY, Fault, lab_error, read_exception
 
@@ -12,26 +13,29 @@ if TYPE_CHECKING:
     from obstore import GetOptions
 
 
-def get_range(bucket: Bucket, key: str, start: int, end: int, etag: str | None = None) -> memoryview | None:
-    """Bytes `start` to `end` (exclusive) of `key`; None when the store does not honour ranges.
+def get_range(
+    bucket: Bucket, key: str, start: int, end: int, etag: str | None, write: Callable[[bytes | memoryview, int], None]
+) -> bool:
+    """Bytes `start` to `end` (exclusive) of `key`; False when the store does not honour ranges.
 
-    With an `etag` the object must still have it, in stores that know conditions.
+    `write` gets each piece and its place in the object. With an `etag` the object must still have it, in stores that
+    know conditions.
     """
-    if bucket.is_odd(key):
-        odd = oddkeys.part(bucket.wire, key, start, end, etag)
-        bucket.honours_ranges = odd is not None
-        return None if odd is None else memoryview(odd)
+    if bucket.is_s3:
+        bucket.honours_ranges = direct.fetch_range(bucket.wire, key, start, end, etag, write)
+        return bucket.honours_ranges
     try:
         data = _ask(bucket, key, start, end, etag)
     except Exception as error:
         if read_exception(error).code == NOT_PARTIAL:
             bucket.honours_ranges = False
-            return None
+            return False
         with bucket.translated("s3:GetObject"):
             raise error from None
     if len(data) != end - start:
         raise lab_error(Fault(0, SHORT_BODY), bucket.wire.where("s3:GetObject"))
-    return data
+    write(data, start)
+    return True
 
 
 def _ask(bucket: Bucket, key: str, start: int, end: int, etag: str | None) -> memoryview:

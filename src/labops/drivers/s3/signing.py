@@ -6,6 +6,7 @@ Reference); a property test compares it with botocore's signer, which would cost
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import hmac
 from collections.abc import Mapping, Sequence
@@ -86,6 +87,7 @@ def presign(method: str, host: str, path: str, keys: Keys, region: str, now: dat
     )
 
 
+@functools.lru_cache(maxsize=4)
 def _day_key(secret: str, scope: str) -> bytes:
     key = f"AWS4{secret}".encode()
     for part in scope.split("/"):

@@ -6,7 +6,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 from labops.drivers.s3.faults import disk_error
-from labops.drivers.s3.wire import BucketSettings
+from labops.drivers.s3.settings import BucketSettings
 from labops.errors import InvalidInput
 
 if TYPE_CHECKING:

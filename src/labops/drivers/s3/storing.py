@@ -15,7 +15,7 @@ from urllib.parse import quote
 
 from labops.agreement import part_size
 from labops.drivers.pace import PacedFile
-from labops.drivers.s3 import oddkeys
+from labops.drivers.s3 import direct
 from labops.drivers.s3.bucket import SMALL, Bucket
 from labops.drivers.s3.faults import Fault, disk_error, is_absence, lab_error
 from labops.drivers.s3.parts import HashedParts
@@ -107,22 +107,15 @@ def _etag_held(bucket: Bucket, key: str, said: str, meta: Mapping[str, str]) -> 
 def _store_small(
     bucket: Bucket, key: str, data: bytes, md5: bytes, meta: Mapping[str, str], condition: str | None
 ) -> str:
-    checked = {**meta_headers(meta), "content-md5": base64.b64encode(md5).decode()}
-    if bucket.is_s3 and (bucket.settings.put_headers or bucket.is_odd(key)):
-        headers = {**checked, **condition_headers(condition)}
+    if bucket.is_s3:
+        headers = {**meta_headers(meta), "content-md5": base64.b64encode(md5).decode(), **condition_headers(condition)}
         return _put(bucket, key, lambda: data, len(data), headers)
     import obstore
 
     bucket.pace.take(len(data))
     with bucket.translated("s3:PutObject"):
         result = obstore.put(bucket.store, key, data, attributes=dict(meta), mode=_mode(condition), use_multipart=False)
-    etag = (result["e_tag"] or "").strip('"')
-    if bucket.is_s3 and len(etag) == 32 and etag != md5.hex():
-        # An encrypting store has etags of another kind; anything else means damaged bytes: the raw way has
-        # the store itself compare.
-        headers = {**checked, **condition_headers(condition if condition is None else etag)}
-        return _put(bucket, key, lambda: data, len(data), headers)
-    return etag
+    return (result["e_tag"] or "").strip('"')
 
 
 def _mode(condition: str | None) -> PutMode:
@@ -174,7 +167,7 @@ def delete(bucket: Bucket, key: str, condition: str | None = None) -> None:
         bucket.delete([key])
         return
     if condition is None:
-        oddkeys.delete(bucket.wire, key)
+        direct.delete(bucket.wire, key)
         return
     answer = bucket.wire.attempt("DELETE", key, headers=condition_headers(condition))
     if isinstance(answer, Fault) and not is_absence(answer):
@@ -222,6 +215,6 @@ def probe(bucket: Bucket, key: str) -> frozenset[str]:
         if tells_apart("DELETE", key, {}):
             found.add("delete")
     finally:
-        oddkeys.delete(bucket.wire, key)
-        oddkeys.delete(bucket.wire, neighbour)
+        direct.delete(bucket.wire, key)
+        direct.delete(bucket.wire, neighbour)
     return frozenset(found)

@@ -10,7 +10,7 @@ import pytest
 
 from labops import agreement
 from labops.drivers.s3 import downloading, uploading
-from labops.drivers.s3.oddkeys import is_odd
+from labops.drivers.s3.direct import is_odd
 from labops.errors import Corrupt, NotFound
 from labops.model import HashName
 from labops.places.remote import Remote, open_remote

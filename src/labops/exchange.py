@@ -305,9 +305,15 @@ def _download(side: Side, batch: Batch, steps: Sequence[Step], on_event: OnEvent
         assert step.oid is not None
         batch.enter(step.oid, *made)
 
+    def expect(step: Step) -> None:
+        assert step.oid is not None
+        side.remote.expect(step.oid)
+
+    are_small = all(item.tracked.output.mean_size <= transfer.SMALL for item in side.selected)
     return transfer.apply(
-        steps, work, phase="fetching", jobs=side.jobs, forks=side.remote.forks, keep=keep, on_event=on_event
-    )
+        steps, work, phase="fetching", jobs=side.jobs, forks=side.remote.forks, keep=keep,
+        expect=expect if are_small and side.remote.can_expect else None, on_event=on_event,
+    )  # fmt: skip
 
 
 # -- what is wanted -----------------------------------------------------------------------------------

@@ -10,6 +10,7 @@ verb compares two sides into a *plan*, applies it, and returns a *report*.
 from __future__ import annotations
 
 import enum
+import math
 import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
@@ -148,6 +149,11 @@ class Output(NamedTuple):
     meta: Mapping[str, object] | None = None
     is_cloud_versioned: bool = False
     """True when the file holds `files:` or `cloud:` (a version-aware remote: labops leaves it to dvc)."""
+
+    @property
+    def mean_size(self) -> float:
+        """Bytes a file; infinite where the pointer does not say."""
+        return self.size / self.nfiles if self.size is not None and self.nfiles else math.inf
 
 
 class DvcFile(NamedTuple):

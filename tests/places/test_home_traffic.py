@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 import tracemalloc
 from collections.abc import Iterator
 from pathlib import Path
@@ -10,12 +11,14 @@ from typing import Any
 
 import pytest
 
+from labops.drivers import forking
 from labops.drivers.s3 import storing
 from labops.drivers.s3.listing import read_dated_page
 from labops.home import HomeFolder, Link, write_link
 from labops.model import RemoteSettings
 from labops.places.home import Facts, Source, open_home
 from labops.testing.proxy import Proxy, proxy
+from labops.transfer import children
 from labops.verbs.home_sync import sync_home
 
 
@@ -66,6 +69,46 @@ def test_a_first_sync_asks_once_a_file(tmp_path: Path, counted: tuple[Any, Proxy
     assert 50 <= counts["PUT"] <= 60
     assert counts["HEAD"] == 0
     folder.home.close()
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux forks")
+def test_many_small_files_are_shared_out_and_still_asked_for_once(
+    tmp_path: Path, counted: tuple[Any, Proxy], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Forked children send and fetch; times, modes, links and the base are as ever."""
+    monkeypatch.setattr(forking, "processors", lambda **_: 2)
+    backing, counting = counted
+    count = children.FROM_ITEMS + 50
+    folder = linked(tmp_path / "a", backing.at(counting.endpoint))
+    for number in range(count):
+        path = tmp_path / "a" / f"{number % 7}" / f"{number:03}"
+        path.parent.mkdir(exist_ok=True)
+        path.write_bytes(b"%d" % number)
+        os.utime(path, ns=(10**9 * (number + 1),) * 2)
+    (tmp_path / "a/0/000").chmod(0o755)
+    (tmp_path / "a/link").symlink_to("0/000")
+    sync_home(folder)
+    counts = counting.counts()
+    assert counts["GET"] == 0
+    assert count + 1 <= counts["PUT"] <= count + 10
+
+    counting.asked.clear()
+    other = linked(tmp_path / "b", backing.at(counting.endpoint))
+    report = sync_home(other)
+    assert not report.errors
+    assert dict(counting.counts()) == {"LIST": 1, "GET": count + 1}
+    for number in range(count):
+        path = tmp_path / "b" / f"{number % 7}" / f"{number:03}"
+        assert path.read_bytes() == b"%d" % number
+        assert path.stat().st_mtime_ns == 10**9 * (number + 1)
+    assert os.access(tmp_path / "b/0/000", os.X_OK)
+    assert not os.access(tmp_path / "b/1/001", os.X_OK)
+    assert os.readlink(tmp_path / "b/link") == "0/000"
+    assert not list((tmp_path / "b/.lab/tmp").iterdir())
+    assert sync_home(other).plan.is_idle
+    assert sync_home(folder).plan.is_idle
+    folder.home.close()
+    other.home.close()
 
 
 def test_a_listing_takes_the_memory_of_one_page(counted: tuple[Any, Proxy]) -> None:

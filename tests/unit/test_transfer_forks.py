@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import itertools
+import multiprocessing
 import os
 import signal
 import subprocess
@@ -240,3 +241,43 @@ def test_a_program_with_threads_is_never_forked(monkeypatch: pytest.MonkeyPatch)
     finally:
         go_on.set()
         thread.join()
+
+
+def test_a_child_has_its_share_of_the_threads() -> None:
+    """All eight are there at once, or the first would wait for ever."""
+
+    def work(_: int) -> int:
+        if not hasattr(thread, "has_met"):
+            thread.has_met = True
+            meeting.wait(20)
+        return os.getpid()
+
+    meeting, thread = multiprocessing.get_context("fork").Barrier(8), threading.local()
+    values = transfer.each(range(400), work, phase="p", jobs=8, forks="requests")
+    assert len({*values}) == 2  # type: ignore[type-var]
+
+
+def test_what_comes_is_expected_before_it_is_worked_on(tmp_path: Path) -> None:
+    """Each once, a few ahead, in the process that will work on it."""
+    expected: dict[int, int] = {}
+
+    def work(n: int) -> tuple[int, int]:
+        return expected.pop(n), len(expected)
+
+    def expect(n: int) -> None:
+        assert n not in expected
+        expected[n] = os.getpid()
+
+    values = transfer.each(range(COUNT), work, phase="p", jobs=10, forks="requests", expect=expect)
+    processes, ahead = zip(*values, strict=True)  # type: ignore[arg-type]
+    assert os.getpid() not in processes
+    assert max(ahead) == 5
+
+
+def test_three_that_are_out_of_reach_stop_a_child_with_threads() -> None:
+    def work(_: int) -> None:
+        raise Unavailable("gone", code="unreachable")
+
+    with pytest.raises(Unavailable):
+        transfer.each(range(COUNT), work, phase="p", jobs=8, forks="requests")
+    assert no_child_is_left()

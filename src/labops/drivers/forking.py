@@ -7,10 +7,12 @@ one, for half as much processor again. Measured in docs/decisions/0022-small-fil
 from __future__ import annotations
 
 import contextlib
+import gc
 import os
 import select
 import signal
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterator
 from typing import Any, Final
@@ -63,25 +65,38 @@ class Crew:
 
     `work` of a run gives a value that can be pickled, and changes nothing in memory that others must see. A
     child ignores Ctrl-C: whoever made the crew gets it, and stops the crew. With `is_changing` it dies with its
-    parent, in the middle of a file, as the parent did. Where the system has no process left there may be fewer
-    children, or none. Call `end` in the end.
+    parent, in the middle of a file, as the parent did. Each child does as many runs at once as it has `threads`.
+    Where the system has no process left there may be fewer children, or none. Call `end` in the end.
     """
 
-    def __init__(self, work: Callable[[int], object], runs: int, processes: int, *, is_changing: bool = False) -> None:
+    def __init__(
+        self,
+        work: Callable[[int], object],
+        runs: int,
+        processes: int,
+        *,
+        threads: int = 1,
+        is_changing: bool = False,
+    ) -> None:
         import pickle  # before the fork; a command that shares nothing out need not pay for it
 
         assert runs <= MOST_RUNS
         self._pickle = pickle
         self._work = work
+        self._threads = threads
         self._is_changing = is_changing
         self._tokens, tokens = os.pipe()
         os.write(tokens, b"".join(run.to_bytes(_NUMBER, "little") for run in range(runs)))
         os.close(tokens)  # so that a child that finds the pipe empty knows that all is taken
         self._children: dict[int, int] = {}
         """Pipe that a child writes to → its process."""
-        with contextlib.suppress(BlockingIOError):
-            for _ in range(min(processes, runs)):
-                self._start()
+        gc.freeze()  # a child that looked through all of the parent's objects would get copies of their pages
+        try:
+            with contextlib.suppress(BlockingIOError):
+                for _ in range(min(processes, runs)):
+                    self._start()
+        finally:
+            gc.unfreeze()
 
     def _start(self) -> None:
         import fcntl  # no such thing on Windows, where nothing is forked
@@ -112,13 +127,23 @@ class Crew:
             os._exit(code)  # whatever was raised: nothing of the parent's may be flushed, unlocked or told twice
 
     def _serve(self, out: int) -> None:
-        with open(out, "wb", buffering=0) as pipe:
-            while token := os.read(self._tokens, _NUMBER):
-                run = int.from_bytes(token, "little")
-                data = self._pickle.dumps((run, self._work(run)), self._pickle.HIGHEST_PROTOCOL)
-                frame = memoryview(len(data).to_bytes(_NUMBER, "little") + data)
+        if self._threads == 1:
+            self._answer(out, contextlib.nullcontext())
+            return
+        from labops.drivers.hands import Hands
+
+        hands, lock = Hands(self._threads, "labops-run"), threading.Lock()
+        for future in [hands.submit(self._answer, out, lock) for _ in range(self._threads)]:
+            future.result()
+
+    def _answer(self, out: int, alone: contextlib.AbstractContextManager[object]) -> None:
+        while token := os.read(self._tokens, _NUMBER):
+            run = int.from_bytes(token, "little")
+            data = self._pickle.dumps((run, self._work(run)), self._pickle.HIGHEST_PROTOCOL)
+            frame = memoryview(len(data).to_bytes(_NUMBER, "little") + data)
+            with alone:
                 while frame:
-                    frame = frame[pipe.write(frame) :]
+                    frame = frame[os.write(out, frame) :]
 
     def take(self) -> int | None:
         """A run for the caller to do, which no child will do any more; None when all are taken."""
@@ -160,6 +185,7 @@ class Crew:
 
     def end(self) -> None:
         """Let go of everything; a child that still works is killed."""
+        del self._work  # whose owner probably holds this crew: what both hold should not have to wait for the collector
         os.close(self._tokens)
         for pipe, process in list(self._children.items()):
             with contextlib.suppress(ProcessLookupError):

@@ -7,8 +7,8 @@ the trash, and gives the new content its name last. So a run may be killed anywh
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Sequence
-from typing import Final
+from collections.abc import Callable, Sequence
+from typing import Final, NamedTuple
 
 from labops import transfer
 from labops.agreement import Known, is_comparable
@@ -16,19 +16,26 @@ from labops.drivers import fs
 from labops.errors import LabError
 from labops.formats.basefile import Base
 from labops.home import HomeFolder
+from labops.home.arrivals import Arrival, Arrivals
 from labops.home.carrying import dress, fetch, source_of
 from labops.home.looking import Sides
 from labops.home.report import Ended
-from labops.model import OnEvent, ignore
+from labops.model import Forks, OnEvent, ignore
 from labops.places.home import Got
 from labops.places.local import changed_here, row_of
 from labops.planning.home import Do, HomePlan, Mode, Step, conflict_name, find_clashes
 
 JOBS: Final = 32
 """Transfers at once: beyond it the threads of one process only wait for each other (measured in bench/home.py)."""
-_BATCH_FILES: Final = 2000
-_BATCH_BYTES: Final = 1 << 30
-"""Downloads that are made durable together, before any of them gets its name."""
+
+
+class Done(NamedTuple):
+    """What came of a step. A forked child may have done it, so it says what is to be noted and notes nothing."""
+
+    rows: tuple[tuple[str, Known | None], ...] = ()
+    """What the base will say: None for what is gone."""
+    end: Ended | None = None
+    """How it ended, where that is not as planned."""
 
 
 class Acting:
@@ -119,19 +126,31 @@ class Acting:
             rows = dict(sorted(rows.items()))
         self._folder.save_base(Base(self._folder.link.url, rows, mounts))
 
-    def _each(self, steps: Sequence[Step], work: Callable[[Step], Ended], phase: str, *, jobs: int) -> None:
+    def _each(
+        self, steps: Sequence[Step], work: Callable[[Step], Done], phase: str, *, jobs: int, forks: Forks | None = None
+    ) -> None:
+        other_ends: dict[str, Ended] = {}
+
+        def keep(step: Step, done: Done) -> None:
+            self._rows.update(done.rows)
+            if done.end is not None:
+                other_ends[step.path] = done.end
+
         values = transfer.each(
-            steps, work, phase=phase, jobs=jobs, size_of=lambda step: step.size, on_event=self._on_event
+            steps, work, phase=phase, jobs=jobs, forks=forks, keep=keep, size_of=_size_of, on_event=self._on_event
         )
         for step, value in zip(steps, values, strict=True):
-            self._ended.append(Ended(step, value) if isinstance(value, LabError) else value)
+            failed = Ended(step, value) if isinstance(value, LabError) else None
+            self._ended.append(failed or other_ends.get(step.path) or Ended(step))
 
     # -- up ---------------------------------------------------------------------------------------------
 
     def _upload(self, steps: Sequence[Step]) -> None:
-        self._each(steps, self._upload_one, "upload", jobs=self._jobs)
+        if any(step.there is not None for step in steps):
+            _ = self._home.store.keeps_versions  # asked once, and not by each child again
+        self._each(steps, self._upload_one, "upload", jobs=self._jobs, forks=self._home.forks)
 
-    def _upload_one(self, step: Step) -> Ended:
+    def _upload_one(self, step: Step) -> Done:
         here, source = source_of(self._local, step.path)
         if step.here is not None and here[:4] == step.here[:4]:
             here = step.here  # one value for all who hold it
@@ -141,60 +160,61 @@ class Acting:
             if here[:4] != step.here[:4]:
                 raise changed_here(step.path)
             mark = self._home.move(step.source, step.path, step.there)
-            self._rows[step.path] = row_of(here, step.here.digest, mark, self._clock)
-            self._rows[step.source] = None
-            return Ended(step)
+            return Done(((step.path, row_of(here, step.here.digest, mark, self._clock)), (step.source, None)))
         got = self._home.put(
             step.path, source, step.there, self._stamp, self._folder.journal("up", step.path, source.size)
         )
-        self._rows[step.path] = row_of(here, got.digest, got.mark, self._clock)
-        return Ended(step)
+        return Done(((step.path, row_of(here, got.digest, got.mark, self._clock)),))
 
     # -- down -------------------------------------------------------------------------------------------
 
     def _download(self, steps: Sequence[Step]) -> None:
-        """In batches: fetch all, make them durable with one sync, then give each its name."""
-        for batch in _batches(steps):
-            fetched: dict[str, tuple[str, Got]] = {}
-
-            def bring(step: Step, fetched: dict[str, tuple[str, Got]] = fetched) -> None:
-                fetched[step.path] = self._fetch(step)
-
-            values = transfer.each(
-                batch, bring, phase="download", jobs=self._jobs, size_of=lambda step: step.size, on_event=self._on_event
-            )
-            self._make_durable(fetched.values())
-            for step, value in zip(batch, values, strict=True):
-                self._ended.append(self._finish(step, value, fetched))
-
-    def _finish(self, step: Step, value: LabError | None, fetched: dict[str, tuple[str, Got]]) -> Ended:
-        if value is not None:
-            return Ended(step, value)
+        """Fetch all; those that have arrived are made durable with one sync, many at a time, and get their names."""
+        arrivals = Arrivals(self._give_names)
+        are_small = sum(map(_size_of, steps)) <= transfer.SMALL * len(steps)
+        expect = self._expect if are_small and self._home.can_expect else None
         try:
-            self._place(step, *fetched[step.path])
-        except LabError as error:
-            return Ended(step, error)
-        return Ended(step)
+            values = transfer.each(
+                steps, self._fetch, phase="download", jobs=self._jobs, forks=self._home.forks, keep=arrivals.add,
+                expect=expect, size_of=_size_of, on_event=self._on_event,
+            )  # fmt: skip
+        finally:
+            failed = arrivals.end()
+        for step, value in zip(steps, values, strict=True):
+            self._ended.append(Ended(step, value if isinstance(value, LabError) else failed.get(step.path)))
+
+    def _expect(self, step: Step) -> None:
+        self._home.expect(step.path, step.size)
 
     def _fetch(self, step: Step) -> tuple[str, Got]:
-        """The object's bytes under a temporary name."""
+        """The object's bytes under a temporary name, with its time and mode."""
         temporary = self._local.temporary()
         partial = self._folder.journal("down", step.path, step.size)
-        return temporary, fetch(self._home, step.path, step.there, temporary, partial)
+        got = fetch(self._home, step.path, step.there, temporary, partial)
+        dress(temporary, got)
+        return temporary, got
 
-    def _make_durable(self, fetched: Iterable[tuple[str, Got]]) -> None:
-        paths = [path for path, _ in fetched]
-        if paths:
-            fs.sync(self._folder.root, paths)
+    def _give_names(self, arrived: Sequence[Arrival]) -> dict[str, LabError]:
+        """Why some could not get theirs."""
+        failed: dict[str, LabError] = {}
+        try:
+            fs.sync(self._folder.root, [one.temporary for one in arrived if one.got.facts.link is None])
+        except LabError as error:
+            return {one.step.path: error for one in arrived}
+        for one in arrived:
+            try:
+                self._place(*one)
+            except LabError as error:
+                failed[one.step.path] = error
+        return failed
 
     def _place(self, step: Step, temporary: str, got: Got) -> None:
-        dress(temporary, got)
         placed = self._local.place(temporary, step.path, step.here, self._stamp)
         self._rows[step.path] = row_of(placed, got.digest, got.mark, self._clock)
 
     # -- both -------------------------------------------------------------------------------------------
 
-    def _keep_both(self, step: Step) -> Ended:
+    def _keep_both(self, step: Step) -> Done:
         """The home's content keeps the name; ours gets a second one, on both sides."""
         assert step.here is not None
         temporary, got = self._fetch(step)
@@ -206,9 +226,9 @@ class Acting:
             raise changed_here(step.path)
         if got.digest == ours.digest:
             fs.remove(temporary)
-            self._rows[step.path] = row_of(ours, got.digest, got.mark, self._clock)
-            return Ended(step._replace(do=Do.AGREE))
-        self._make_durable([(temporary, got)])
+            row = row_of(ours, got.digest, got.mark, self._clock)
+            return Done(((step.path, row),), Ended(step._replace(do=Do.AGREE)))
+        fs.sync(self._folder.root, [temporary] if got.facts.link is None else [])
         new_path = self._free_name(step.path)
         self._local.also_as(step.path, new_path)
         now = self._local.look(step.path)
@@ -217,9 +237,9 @@ class Acting:
         self._place(step._replace(here=now[0]), temporary, got)
         here, source = source_of(self._local, new_path)
         stored = self._home.put(new_path, source, None, self._stamp)
-        self._rows[new_path] = row_of(here, stored.digest, stored.mark, self._clock)
         self._local.forget_grave(step.path, self._stamp)
-        return Ended(step, kept_as=new_path)
+        row = row_of(here, stored.digest, stored.mark, self._clock)
+        return Done(((new_path, row),), Ended(step, kept_as=new_path))
 
     def _free_name(self, path: str) -> str:
         name = conflict_name(path, self._folder.machine, self._when)
@@ -231,36 +251,25 @@ class Acting:
 
     # -- deletions --------------------------------------------------------------------------------------
 
-    def _delete_there(self, step: Step) -> Ended:
+    def _delete_there(self, step: Step) -> Done:
         if self._local.look(step.path) is not None:
             raise changed_here(step.path)
         assert step.there is not None
         self._home.remove(step.path, step.there, self._stamp)
-        self._rows[step.path] = None
-        return Ended(step)
+        return Done(((step.path, None),))
 
-    def _delete_here(self, step: Step) -> Ended:
+    def _delete_here(self, step: Step) -> Done:
         assert step.here is not None
         self._local.bury(step.path, step.here, self._stamp)
         self._local.remove_empty_folders(step.path)
-        self._rows[step.path] = None
-        return Ended(step)
+        return Done(((step.path, None),))
 
 
 _THERE: Final = frozenset({Do.UPLOAD, Do.MOVE, Do.DELETE_THERE, Do.CONFLICT})
 
 
-def _batches(steps: Sequence[Step]) -> Iterable[list[Step]]:
-    batch: list[Step] = []
-    size = 0
-    for step in steps:
-        batch.append(step)
-        size += step.size
-        if len(batch) >= _BATCH_FILES or size >= _BATCH_BYTES:
-            yield batch
-            batch, size = [], 0
-    if batch:
-        yield batch
+def _size_of(step: Step) -> int:
+    return step.size
 
 
 def _in_the_way(deleted: set[str]) -> Callable[[str], bool]:

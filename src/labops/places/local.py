@@ -53,7 +53,7 @@ class LocalFolder:
     def __init__(self, root: str) -> None:
         self.root = root
         self._numbers = itertools.count()
-        self._token = f"{os.getpid()}-{os.urandom(4).hex()}"
+        self._token = os.urandom(6).hex()
         self._bench = ""
         self._real: set[str] = set()
         """Folders that were seen to be real ones by this run."""
@@ -158,12 +158,12 @@ class LocalFolder:
     # -- writing ----------------------------------------------------------------------------------------
 
     def temporary(self) -> str:
-        """A new path for half-done work, on the same disk."""
+        """A new path for half-done work, on the same disk; a forked child gets others than its parent."""
         if not self._bench:
             folder = self._private("tmp")
             fs.make_folder(folder)
             self._bench = folder
-        return f"{self._bench}/{self._token}-{next(self._numbers)}"
+        return f"{self._bench}/{self._token}-{os.getpid()}-{next(self._numbers)}"
 
     def place(self, temporary: str, path: str, expected: Here | None, stamp: str) -> Here:
         """Give the finished file `temporary` the name `path`; what was there goes into the trash.
@@ -180,14 +180,9 @@ class LocalFolder:
             self.bury(path, expected, stamp)
         with fs.translating(target):
             before = os.lstat(temporary)
-            try:
-                os.link(temporary, target, follow_symlinks=False)
-            except OSError:
-                # Seldom: something is there, or the disk knows no hard links.
-                self._require_no_folder(path, target)
-                _link_new(temporary, target, path)
-            with contextlib.suppress(FileNotFoundError):  # it was renamed
-                os.unlink(temporary)
+        if not fs.rename_new(temporary, target):
+            self._require_no_folder(path, target)  # an empty one makes room
+            _name_new(temporary, target, path)
         now = self.look(path)
         if now is None or now[0].mtime_ns != before.st_mtime_ns or now[0].size != before.st_size:
             # Somebody wrote to it at once: it is read again next time.
@@ -216,8 +211,7 @@ class LocalFolder:
             st = os.lstat(grave)
         if (st.st_size, st.st_mtime_ns, st.st_ino) != (expected.size, expected.mtime_ns, expected.ino):
             # Saved by an editor between our look and our rename: give it back.
-            _link_new(grave, full, path)
-            fs.remove(grave)
+            _name_new(grave, full, path)
             raise changed_here(path)
 
     def also_as(self, path: str, new_path: str) -> None:
@@ -327,15 +321,7 @@ def changed_here(path: str) -> Conflict:
     )
 
 
-def _link_new(temporary: str, target: str, path: str) -> None:
-    """Give a file its name unless somebody took it: never replaces anything."""
-    with fs.translating(target):
-        try:
-            os.link(temporary, target, follow_symlinks=False)
-        except FileExistsError:
-            raise changed_here(path) from None
-        except OSError:
-            if os.path.lexists(target):
-                raise changed_here(path) from None
-            # No hard links on this disk: look, then rename.
-            os.rename(temporary, target)
+def _name_new(source: str, target: str, path: str) -> None:
+    """Give a file its name, which nobody may have taken meanwhile."""
+    if not fs.rename_new(source, target):
+        raise changed_here(path)

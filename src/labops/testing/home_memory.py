@@ -16,6 +16,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 
 from labops.errors import NotFound
+from labops.model import Forks
 from labops.places.home.words import ABSENT, ALL_CONDITIONS, Address, Facts, Got, Source, Stored, Version, changed_there
 
 
@@ -25,6 +26,7 @@ class MemoryStore:
 
     held: dict[str, tuple[bytes, Facts]] = field(default_factory=dict)
     conditions: frozenset[str] = ALL_CONDITIONS
+    forks: Forks | None = None
     keeps_versions: bool = False
     can_rename: bool = False
     log: list[str] = field(default_factory=list)
@@ -47,6 +49,11 @@ class MemoryStore:
         with self.lock:
             found = self.held.get(key)
         return Got(len(found[0]), _md5(found[0]), _md5(found[0]), found[1]) if found else None
+
+    can_expect = False
+
+    def expect(self, key: str) -> None:
+        """Nothing."""
 
     def get(self, key: str, target: str, *, version: str = "", partial: str | None = None) -> Got:
         """GET."""
@@ -147,6 +154,7 @@ class FaultyStore:
     def __init__(self, store: MemoryStore, meanwhile: Callable[[str, str], None]) -> None:
         self._store = store
         self._meanwhile = meanwhile
+        self.forks = store.forks
         self.conditions = store.conditions
         self.keeps_versions = store.keeps_versions
         self.can_rename = store.can_rename
@@ -164,6 +172,11 @@ class FaultyStore:
         found = self._store.look(key)
         self._meanwhile("head", "after")
         return found
+
+    can_expect = False
+
+    def expect(self, key: str) -> None:
+        """Nothing."""
 
     def get(self, key: str, target: str, *, version: str = "", partial: str | None = None) -> Got:
         """GET; a lost answer leaves no file."""

@@ -19,12 +19,15 @@ from labops.transfer import children
 from labops.transfer.job import Item, Job, Value
 from labops.transfer.threads import GIVE_UP, Pool
 
-__all__ = ["DISK_JOBS", "GIVE_UP", "GRACE_SECONDS", "NETWORK_JOBS", "apply", "each", "outcome_of"]
+__all__ = ["DISK_JOBS", "GIVE_UP", "GRACE_SECONDS", "NETWORK_JOBS", "SMALL", "apply", "each", "outcome_of"]
 
 DISK_JOBS = min(8, os.cpu_count() or 1)
 """Hands for local files: hashing and copying are bound by processors, not by waiting."""
 NETWORK_JOBS = 64
 """Threads for remotes: a request mostly waits. Measured in docs/decisions/0003-threads-with-obstore.md."""
+
+SMALL: Final = 64 << 10
+"""Mean bytes of objects up to which one thread that asks for many ahead is faster than many threads."""
 
 GRACE_SECONDS: Final = 2.0
 """How long Ctrl-C waits for what is under way; a second Ctrl-C does not wait at all."""
@@ -38,6 +41,7 @@ def each(
     jobs: int = DISK_JOBS,
     forks: Forks | None = None,
     keep: Callable[[Item, Value], object] | None = None,
+    expect: Callable[[Item], object] | None = None,
     size_of: Callable[[Item], int] = lambda _: 0,
     on_event: OnEvent = ignore,
 ) -> list[Value | LabError]:
@@ -51,11 +55,12 @@ def each(
     With `forks` many items may be shared out to children of this process: `work` then changes files and
     nothing in memory, and what it returns can be pickled. `keep` gets each item's value in this process, in
     any order and from any thread, and None stands in its place in the list; what it raises counts like what
-    `work` raises.
+    `work` raises. With `expect` a child has one thread, and calls it for the items to come, as many as it would have
+    threads otherwise, before `work` of one: it sends a request whose answer `work` will need, and never fails.
     """
     if not items:
         return []
-    job = Job(items, work, keep, phase, jobs, size_of, on_event)
+    job = Job(items, work, keep, expect, phase, jobs, size_of, on_event)
     count = children.processes(len(items), jobs, forks)
     # Before anybody hears of it: who draws progress does so in a thread, and then nobody may be forked.
     hands = children.Family(job, count) if count > 1 else Pool(job)
@@ -73,6 +78,7 @@ def apply(
     jobs: int = DISK_JOBS,
     forks: Forks | None = None,
     keep: Callable[[Step, Value], object] | None = None,
+    expect: Callable[[Step], object] | None = None,
     on_event: OnEvent = ignore,
 ) -> list[Outcome]:
     """One outcome a step, in order; `work` returns a `Result` where it was another than done. See `each`."""
@@ -83,6 +89,7 @@ def apply(
         jobs=jobs,
         forks=forks,
         keep=keep,
+        expect=expect,
         size_of=lambda step: step.size or 0,
         on_event=on_event,
     )

@@ -6,10 +6,10 @@ from collections.abc import Sequence
 from typing import Any, Final, Generic
 
 from labops.drivers import forking
-from labops.errors import AccessDenied, LabError, NoSpace, Unavailable
-from labops.model import Forks, ignore
+from labops.errors import AccessDenied, LabError, NoSpace
+from labops.model import Forks
 from labops.transfer.job import Item, Job, Value
-from labops.transfer.threads import Pool
+from labops.transfer.threads import GIVE_UP, Pool
 
 FROM_ITEMS: Final = 256
 """Fewer are done before children have started."""
@@ -31,34 +31,40 @@ class Family(Generic[Item, Value]):
 
     def __init__(self, job: Job[Item, Value], count: int) -> None:
         self._job = job
-        self._threads = job.jobs // count
-        self._starts = _cut([job.size_of(item) for item in job.items], count, _RUN_ITEMS * -(-self._threads // 8))
-        self._crew = forking.Crew(self._do, len(self._starts) - 1, count, is_changing=True)
+        hands = max(1, job.jobs // count)
+        threads, self._ahead = (hands, 0) if job.expect is None else (1, hands)
+        length = max(_RUN_ITEMS, 4 * self._ahead)  # at its end fewer are under way
+        self._starts = _cut([job.size_of(item) for item in job.items], count * threads, length)
+        self._out_of_reach = 0
+        runs = len(self._starts) - 1
+        self._crew = forking.Crew(self._do, runs, count, threads=threads, is_changing=True)
 
     def _run(self, run: int) -> slice:
         return slice(self._starts[run], self._starts[run + 1])
 
     def _do(self, run: int) -> tuple[list[Value | LabError], LabError | None]:
         """In a child: what came of the items of a run, and what must stop everything."""
-        if self._threads > 1:
-            return self._do_waiting(run)
+        items = self._job.items[self._run(run)]
+        self._expect(items[: self._ahead])
         values: list[Value | LabError] = []
-        for item in self._job.items[self._run(run)]:
+        for index, item in enumerate(items, self._ahead):
+            self._expect(items[index : index + 1])
             try:
                 values.append(self._job.work(item))
+                self._out_of_reach = 0
             except (AccessDenied, NoSpace) as error:
                 return values, error
             except LabError as error:
+                self._out_of_reach += error.code == "unreachable"
+                if self._out_of_reach >= GIVE_UP:
+                    return values, error
                 values.append(error)
         return values, None
 
-    def _do_waiting(self, run: int) -> tuple[list[Value | LabError], LabError | None]:
-        """The same by threads, of which each child has its share: requests mostly wait."""
-        job = self._job._replace(items=self._job.items[self._run(run)], keep=None, jobs=self._threads, on_event=ignore)
-        try:
-            return Pool(job).run(0), None
-        except (AccessDenied, NoSpace, Unavailable) as error:
-            return [], error
+    def _expect(self, items: Sequence[Item]) -> None:
+        if self._job.expect is not None:
+            for item in items:
+                self._job.expect(item)
 
     def run(self, grace_seconds: float) -> list[Value | LabError]:
         """The results, in the order of the items; after Ctrl-C what is under way gets that much time."""
@@ -108,11 +114,11 @@ class Family(Generic[Item, Value]):
                 results[index] = value
 
 
-def _cut(sizes: Sequence[int], count: int, length_of_run: int = _RUN_ITEMS) -> list[int]:
+def _cut(sizes: Sequence[int], hands: int, length_of_run: int = _RUN_ITEMS) -> list[int]:
     """Where each run starts, and the end: short runs, so that nobody waits long for the last one."""
     most = forking.MOST_RUNS // 2 - 1
-    longest = max(-(-len(sizes) // most), min(length_of_run, len(sizes) // (count * 4)), 1)
-    largest = max(-(-sum(sizes) // most), _RUN_BYTES * length_of_run // _RUN_ITEMS)
+    longest = max(-(-len(sizes) // most), min(length_of_run, len(sizes) // (hands * 4)), 1)
+    largest = max(-(-sum(sizes) // most), _RUN_BYTES)
     starts, length, size = [0], 0, 0
     for index, bytes_of in enumerate(sizes):
         if length == longest or size >= largest:

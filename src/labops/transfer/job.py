@@ -17,6 +17,7 @@ class Job(NamedTuple, Generic[Item, Value]):
     items: Sequence[Item]
     work: Callable[[Item], Value]
     keep: Callable[[Item, Value], object] | None
+    expect: Callable[[Item], object] | None
     phase: str
     jobs: int
     size_of: Callable[[Item], int]

@@ -86,12 +86,16 @@ class Cache:
     def unverified(self, oids: Iterable[Oid]) -> list[Oid]:
         """The present ones among `oids` that nobody hashed since they last changed."""
         found = []
-        for oid in oids:
+        shard, rows = "", dict[str, bytes]()
+        for oid in sorted(oids):
+            if oid[:2] != shard:
+                shard = oid[:2]
+                rows = self._shards.get(shard) or self._read_shard(shard)  # not kept: of a million they are large
             try:
                 stat = os.stat(self.path(oid))
             except OSError:
                 continue
-            if self._shard(oid[:2]).get(oid[2:]) != _packed(stat):
+            if rows.get(oid[2:]) != _packed(stat):
                 found.append(oid)
         return found
 
@@ -250,11 +254,12 @@ class Cache:
         """Object name → packed fingerprint, for one fan-out folder."""
         rows = self._shards.get(shard)
         if rows is None:
-            table = parse_state(fs.read_cache_file(self._shard_path(shard)))
-            columns = table.directories.get(shard)
-            rows = {name: packed for name, (packed, _) in columns.rows().items()} if columns else {}
-            self._shards[shard] = rows
+            rows = self._shards[shard] = self._read_shard(shard)
         return rows
+
+    def _read_shard(self, shard: str) -> dict[str, bytes]:
+        columns = parse_state(fs.read_cache_file(self._shard_path(shard))).directories.get(shard)
+        return {name: packed for name, (packed, _) in columns.rows().items()} if columns else {}
 
     def remember(self, oids: Collection[Oid]) -> None:
         """These were hashed and are in place: note their fingerprints."""

@@ -15,7 +15,7 @@ from labops.model import Oid, is_tree_oid
 if TYPE_CHECKING:
     from labops.places.cache import Cache
 
-_FLUSH_FILES = 20_000
+_FLUSH_FILES = 4_000
 _FLUSH_BYTES = 1 << 29
 
 
@@ -64,6 +64,7 @@ class Batch:
         try:
             self.flush()
             self._cache.save()
+            self._cache.let_go()
         finally:
             fs.remove_workbench(self._folder)
 

@@ -30,6 +30,8 @@ class _Unordered(Exception):
 class BucketStore:
     """One bucket as a store of homes. Safe to use from many threads."""
 
+    forks: Final = "requests"
+
     def __init__(self, bucket: Bucket, prefix: str, *, conditions: frozenset[str] | None = None) -> None:
         """`prefix` is where a probe may be written; `conditions` are those known from an earlier probe."""
         self._bucket = bucket
@@ -138,6 +140,15 @@ class BucketStore:
     def sign(self, key: str, seconds: int) -> Address:
         """No request is sent: whether the object exists shows when the address is used."""
         return Address(*sign_address(self._bucket, key, seconds))
+
+    @property
+    def can_expect(self) -> bool:
+        """By requests of our own."""
+        return self._bucket.is_s3
+
+    def expect(self, key: str) -> None:
+        """The request is sent."""
+        self._bucket.expect(key)
 
     def get(self, key: str, target: str, *, version: str = "", partial: str | None = None) -> Got:
         """Hashed on arrival."""

@@ -29,6 +29,7 @@ class FolderStore:
     second name in the trash.
     """
 
+    forks: Final = None  # what it has written must be known in the end, to be made durable
     keeps_versions = False
     conditions = ALL_CONDITIONS
 
@@ -76,6 +77,11 @@ class FolderStore:
             if stat_bits.S_ISDIR(st.st_mode):
                 return None
             return Got(st.st_size, _mark(st), "", _facts(path, st), st.st_mtime)
+
+    can_expect = False
+
+    def expect(self, key: str) -> None:
+        """Nothing."""
 
     def get(self, key: str, target: str, *, version: str = "", partial: str | None = None) -> Got:  # noqa: ARG002
         """A copy, hashed on the way."""
@@ -129,7 +135,8 @@ class FolderStore:
                 self._require(key, condition)
                 self._make_parent(key)
                 if condition == ABSENT:
-                    _link_new(temporary, self._path(key))
+                    if not fs.rename_new(temporary, self._path(key)):
+                        raise changed_there(key)
                 else:
                     os.rename(temporary, self._path(key))
                 st = os.lstat(self._path(key))
@@ -298,19 +305,6 @@ class FolderStore:
             yield
         finally:
             os.close(fd)
-
-
-def _link_new(temporary: str, path: str) -> None:
-    """Give the file its name, unless somebody took it just now."""
-    try:
-        os.link(temporary, path, follow_symlinks=False)
-    except FileExistsError as error:
-        raise changed_there(path) from error
-    except OSError:
-        # No hard links here (FAT, some mounts): the lock alone keeps others away.
-        if os.path.lexists(path):
-            raise changed_there(path) from None
-        os.rename(temporary, path)
 
 
 def _mark(st: os.stat_result) -> str:

@@ -11,6 +11,7 @@ from typing import Final, NamedTuple
 from labops.agreement import There
 from labops.drivers.pace import Pace
 from labops.errors import Conflict, NotFound
+from labops.model import Forks
 from labops.places.home.words import (
     ABSENT,
     COPY,
@@ -31,6 +32,8 @@ TRASH: Final = ".trash/"
 """What was replaced or deleted lies below `.trash/<date>/<time>-<machine>-<number>/`, at its old path."""
 BELIEVED_SECONDS: Final = 5.0
 """How long a listing is believed about names that were free, in a store without conditions."""
+EXPECTED_BYTES: Final = 256 << 10
+"""What may wait in a connection until it is read."""
 _BURIED = re.compile(r"\.trash/(\d{4}-\d{2}-\d{2})/(\d{9}-[^/]+)/(.+)", re.DOTALL)
 
 
@@ -62,6 +65,11 @@ class Home:
 
     def __repr__(self) -> str:
         return f"Home({self.url!r})"
+
+    @property
+    def forks(self) -> Forks | None:
+        """As of the store; but a limit is kept by one process alone."""
+        return self.store.forks if self.pace.rate is None else None
 
     # -- looking ----------------------------------------------------------------------------------------
 
@@ -116,6 +124,16 @@ class Home:
     def sign(self, path: str, seconds: int) -> Address:
         """An address under which everybody may read the object for that long."""
         return self.store.sign(self._prefix + path, seconds)
+
+    @property
+    def can_expect(self) -> bool:
+        """True when `expect` does anything."""
+        return self.store.can_expect
+
+    def expect(self, path: str, size: int) -> None:
+        """`get` of this object of `size` bytes comes soon: ask for a small one already. Never fails."""
+        if size <= EXPECTED_BYTES:
+            self.store.expect(self._prefix + path)
 
     def get(self, path: str, target: str, *, version: str = "", partial: str | None = None) -> Got:
         """Fetch into the new file `target`, hashed on arrival; what came is what the answer says."""

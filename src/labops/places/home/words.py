@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import Final, NamedTuple, Protocol
 
 from labops.errors import Conflict
+from labops.model import Forks
 
 ABSENT: Final = ""
 """The condition 'must not exist'. Any other text is the mark that the object must still have."""
@@ -107,6 +108,11 @@ class Store(Protocol):
         ...
 
     @property
+    def forks(self) -> Forks | None:
+        """How forked children may put and get: by requests, or not at all."""
+        ...
+
+    @property
     def keeps_versions(self) -> bool:
         """True when what is overwritten or deleted stays in the store by itself."""
         ...
@@ -129,6 +135,15 @@ class Store(Protocol):
 
     def sign(self, key: str, seconds: int) -> Address:
         """An address under which everybody may read the object for that long."""
+        ...
+
+    @property
+    def can_expect(self) -> bool:
+        """True when `expect` does anything."""
+        ...
+
+    def expect(self, key: str) -> None:
+        """`get` of this small object comes soon: ask for it already. Never fails."""
         ...
 
     def get(self, key: str, target: str, *, version: str = "", partial: str | None = None) -> Got:

@@ -56,6 +56,15 @@ class Remote(Protocol):
         """Like `upload`, from memory."""
         ...
 
+    @property
+    def can_expect(self) -> bool:
+        """True when `expect` does anything."""
+        ...
+
+    def expect(self, oid: Oid) -> None:
+        """`download` of this small object comes soon: ask for it already. Never fails."""
+        ...
+
     def download(self, oid: Oid, target: str, *, mode: int = 0o666) -> int:
         """Fetch `oid` into the new file `target`, made with `mode` and the umask; returns its bytes.
 

@@ -237,6 +237,15 @@ class BucketRemote:
         source = base_of(self._top.removesuffix("/"), other(self._hash_name)) + tail_of(oid)
         copy(self._bucket, source, self._key(oid), size)
 
+    @property
+    def can_expect(self) -> bool:
+        """By requests of our own."""
+        return self._bucket.is_s3
+
+    def expect(self, oid: Oid) -> None:
+        """The request is sent."""
+        self._bucket.expect(self._key(oid))
+
     def download(self, oid: Oid, target: str, *, mode: int = 0o666) -> int:
         """Fetch into the new file `target`; raises `Corrupt` (`corrupt-download`), and leaves none, otherwise."""
         partial = self._knowledge.journal("down", oid)

@@ -244,6 +244,11 @@ class FolderRemote:
             with contextlib.suppress(NotFound):  # somebody deleted it meanwhile
                 fs.protect(path)
 
+    can_expect = False
+
+    def expect(self, oid: Oid) -> None:
+        """Nothing."""
+
     def download(self, oid: Oid, target: str, *, mode: int = 0o666) -> int:
         """Copy into the new file `target`; `Corrupt` (`corrupt-download`), and no file, when it is damaged."""
         with self._reading(oid):

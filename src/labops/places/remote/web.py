@@ -54,6 +54,11 @@ class WebRemote:
             raise refused
         return found
 
+    can_expect = False
+
+    def expect(self, oid: Oid) -> None:
+        """Nothing."""
+
     def download(self, oid: Oid, target: str, *, mode: int = 0o666) -> int:
         """Fetch into the new file `target`; `Corrupt` (`corrupt-download`), and no file, when it is damaged."""
         check = ContentCheck(oid, self._hash_name, "corrupt-download", self.url)

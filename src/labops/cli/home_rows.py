@@ -78,7 +78,7 @@ def show_restored(session: Session, done: Restored, *, dry_run: bool) -> int:
         return done.exit_code
     for old in done.rows:
         session.say(f"{old.path}  as it was until {_when(old.ended)}")
-    session.say(files(len(done.rows), "to restore" if dry_run else "restored; `lab home sync` carries them on"))
+    session.say(files(len(done.rows), "to restore" if dry_run else "restored here; `lab home sync` tells the home"))
     for path, error in done.failed:
         session.warn(f"'{path}': {error.message}")
     return done.exit_code

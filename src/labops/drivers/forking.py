@@ -17,6 +17,8 @@ import time
 from collections.abc import Callable, Iterator
 from typing import Any, Final
 
+from labops.drivers.libc import libc
+
 MOST_RUNS: Final = 1000
 """Runs that one crew can take: their numbers must fit into the smallest pipe that Linux makes, one page."""
 _MOST_CHILDREN: Final = 8
@@ -53,9 +55,9 @@ def _name(task: str) -> str:
 
 def _die_with(parent: int) -> None:
     """Have the kernel kill this child when its parent is gone: the locks are gone too then."""
-    import ctypes  # 3 ms that who only looks need not pay
-
-    ctypes.CDLL(None).prctl(_SET_DEATH_SIGNAL, signal.SIGKILL)
+    prctl = libc("prctl")
+    if prctl is not None:
+        prctl(_SET_DEATH_SIGNAL, signal.SIGKILL)
     if os.getppid() != parent:  # it was quicker
         os._exit(1)
 

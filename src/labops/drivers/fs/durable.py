@@ -12,7 +12,7 @@ from typing import Final
 from labops.drivers.fs.failures import translating
 from labops.drivers.fs.folders import make_folder
 from labops.drivers.fs.reading import open_regular, write_all, write_new
-from labops.drivers.writeback import libc
+from labops.drivers.libc import libc
 from labops.errors import InvalidInput, LabError
 
 _HERE: Final = -100  # AT_FDCWD of fcntl.h

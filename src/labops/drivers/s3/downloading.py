@@ -12,12 +12,12 @@ from concurrent.futures import Future
 from typing import Final
 
 from labops.drivers.hands import behind, settle
+from labops.drivers.libc import begin_writing
 from labops.drivers.s3.bucket import RANGED, Bucket, Watch
 from labops.drivers.s3.faults import disk_error
 from labops.drivers.s3.journal import Journal
 from labops.drivers.s3.parts import Filling
 from labops.drivers.s3.ranges import get_range
-from labops.drivers.writeback import begin_writing
 from labops.errors import Corrupt, LabError
 
 STEP: Final = 16 << 20

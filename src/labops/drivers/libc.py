@@ -1,4 +1,4 @@
-"""Functions of the C library that Python does not offer, and what they are for here: bytes on their way to the disk."""
+"""Functions of the C library that Python does not offer. Where there are none, callers do without."""
 
 from __future__ import annotations
 

@@ -224,7 +224,8 @@ def _fetch_native(bucket: Bucket, key: str, target: str, partial: str | None) ->
         with _new(target) as write:
             write(data)
         return found, hashlib.md5(data).hexdigest()
-    if found.size >= RANGED and (by_parts := _by_ranges(bucket, key, target, found, partial)):
+    is_ranged = found.size >= RANGED and bucket.honours_ranges
+    if is_ranged and (by_parts := _by_ranges(bucket, key, target, found, partial)):
         return found, by_parts
     digest, got = hashlib.md5(), 0
     chunks = iter(result.stream(min_chunk_size=min(_STREAM, bucket.pace.piece)))

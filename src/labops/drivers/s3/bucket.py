@@ -151,10 +151,6 @@ class Bucket:
         self.prove()
         return None
 
-    def is_odd(self, key: str) -> bool:
-        """True when `key` must go by requests of our own, since obstore refuses it."""
-        return self.is_s3 and direct.is_odd(key)
-
     def put(self, key: str, data: bytes) -> None:
         """Store `data` under `key`, replacing what was there."""
         if self.is_s3:
@@ -294,9 +290,9 @@ class Bucket:
         """Delete `keys`; absent ones are no error. Falls back to one by one where bulk deletion is refused."""
         import obstore
 
-        odd = [key for key in keys if self.is_odd(key)]
+        odd = [key for key in keys if self.is_s3 and direct.is_odd(key)]  # obstore refuses them
         list(self._parallel(self._delete_one, odd))
-        keys = [key for key in keys if not self.is_odd(key)] if odd else keys
+        keys = [key for key in keys if not direct.is_odd(key)] if odd else keys
         for start in range(0, len(keys), _BULK):
             some = list(keys[start : start + _BULK])
             try:

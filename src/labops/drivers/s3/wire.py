@@ -1,8 +1,7 @@
-"""Signed S3 requests over plain sockets: the ones obstore cannot make.
+"""Signed S3 requests over connections of our own: everything that S3 is asked for but bulk deletions.
 
-Listing (lossless, a thousand keys a page, with the store's own words when it fails), asking whether a
-bucket exists, and multipart uploads that outlive the process. Standard library only, so nothing is
-imported for it that a short command would feel.
+Lossless listings, objects of any key and any size, multipart uploads that outlive the process, all with the
+store's own words when they fail. Standard library only, so nothing is imported for it that a short command would feel.
 """
 
 from __future__ import annotations
